@@ -1,0 +1,1 @@
+"""Local language models: one protocol, one implementation a file."""

@@ -1,0 +1,1 @@
+"""Placeholder until create_app() lands."""

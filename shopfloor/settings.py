@@ -1,0 +1,124 @@
+"""The one frozen place for settings, and the only reader of environment variables.
+
+Every field is ``SHOPFLOOR_<NAME>`` in the environment or in ``.env``; Gemini's key is read as ``GOOGLE_API_KEY``,
+as Google's own libraries do. A wrong value is a :class:`~shopfloor.errors.ConfigError` at start.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shopfloor.errors import ConfigError
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Immutable: ``settings.model_copy(update={...})`` makes a changed one."""
+
+    model_config = SettingsConfigDict(env_prefix="SHOPFLOOR_", env_file=".env", frozen=True, extra="ignore")
+
+    # The process
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data: Path = Field(default=Path("data"), description="folder of the databases, models and exports")
+    models: Path | None = Field(default=None, description="folder of derived model files; empty: DATA/models")
+    shop: Path | None = Field(default=None, description="shop folder or catalogue database; empty: the demo shop")
+
+    # Opened-up service
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    max_body_bytes: int = Field(default=256_000, ge=1_000)
+    max_text_chars: int = Field(default=4_000, ge=100)
+    rate_limit_per_minute: int = Field(default=240, ge=0, description="requests a minute a client; 0: no limit")
+
+    # Gemini supervisor
+    google_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("google_api_key", "GOOGLE_API_KEY", "GEMINI_API_KEY")
+    )
+    gemini_model: str = "gemini-2.5-flash"
+    gemini_base_url: str | None = None
+    gemini_timeout_s: float = Field(default=6.0, gt=0)
+    gemini_retries: int = Field(default=1, ge=0, le=5)
+    gemini_daily_tokens: int = Field(default=2_000_000, ge=0, description="budget; 0: Gemini is never called")
+    breaker_failures: int = Field(default=3, ge=1)
+    breaker_reset_s: float = Field(default=30.0, gt=0)
+
+    # The turn
+    hop_limit: int = Field(default=6, ge=2)
+    node_timeout_s: float = Field(default=20.0, gt=0)
+    turn_timeout_s: float = Field(default=45.0, gt=0)
+    history_messages: int = Field(default=40, ge=2, description="messages kept in a thread's state")
+    checkpoints_kept: int = Field(default=20, ge=1, description="newest checkpoints kept of a thread")
+
+    # Local model
+    profile: Literal["auto", "cpu", "m1-8gb", "rtx3060-6gb"] = "auto"
+    model: Path | None = Field(default=None, description="a GGUF file instead of the profile's")
+    model_ctx: int = Field(default=2048, ge=256, description="tokens of context for each slot")
+    model_slots: int = Field(default=4, ge=1, le=32, description="requests decoded at once")
+    model_threads: int = Field(default=0, ge=0, description="0: the physical cores this process may use")
+    model_timeout_s: float = Field(default=15.0, gt=0)
+    model_ranking: Literal["auto", "on", "off"] = Field(
+        default="auto", description="the model's score in the ranking: auto counts it where it was measured to help"
+    )
+    out_of_stock: Literal["demote", "hide", "show"] = "demote"
+    low_stock_units: int = Field(default=3, ge=0)
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_text: bool = Field(default=False, description="message texts in logs; off for privacy")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _opened_up_needs_keys(self) -> "Settings":
+        if self.host not in LOOPBACK_HOSTS and not self.api_keys:
+            raise ValueError(
+                f"host {self.host} is reachable from other machines: set SHOPFLOOR_API_KEYS (comma-separated), "
+                "or bind to 127.0.0.1"
+            )
+        return self
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The catalogue database in use."""
+        if self.shop is not None and self.shop.suffix in {".db", ".sqlite", ".sqlite3"}:
+            return self.shop
+        return self.data / "shop.db"
+
+    @property
+    def state_path(self) -> Path:
+        """Traces, feedback, artefact registry and audit."""
+        return self.data / "state.db"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Conversations (LangGraph checkpoints)."""
+        return self.data / "checkpoints.db"
+
+    @property
+    def models_path(self) -> Path:
+        """Model files and what is derived from them."""
+        return self.models if self.models is not None else self.data / "models"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read settings from the environment; ``overrides`` (by field name) win, ``None`` means not given.
+
+    Raises:
+        ConfigError: naming the first wrong setting and what is wrong with it.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        name = f"SHOPFLOOR_{where.upper()}" if where else "settings"
+        raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,1 @@
+"""SQLite: connections, migrations, catalogue import, traces, feedback and checkpoints."""

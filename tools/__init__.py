@@ -1,0 +1,1 @@
+"""The agents' tools: one folder an agent, with the same files."""

@@ -1,45 +1,50 @@
 # Everything a developer types. `make run` and `make test` need Python 3.11+ and make, nothing else.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
 UV := .tools/bin/uv
-STAMP := $(VENV)/.installed
 export SHOPFLOOR_EVAL_DATA ?= $(wildcard ../shared/data)
 
-.PHONY: run test test-slow lint bench dev lock clean setup
+.PHONY: run test test-slow lint bench dev lock clean setup chromium
 
-run: $(STAMP)
+run: .venv/.base
 	@$(BIN)/shopfloor serve $(ARGS)
 
-test: $(STAMP)
+test: .venv/.dev chromium
 	@$(BIN)/pytest $(ARGS)
 
-test-slow: $(STAMP)
+test-slow: .venv/.dev chromium
 	@$(BIN)/pytest -m slow --timeout 1500 $(ARGS)
 
-lint: $(STAMP)
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: .venv/.dev
 	@$(BIN)/shopfloor bench $(ARGS)
 
 # LangGraph Studio against the same graph
-dev: $(STAMP)
+dev: .venv/.dev
 	@$(BIN)/langgraph dev --no-browser $(ARGS)
 
-setup: $(STAMP)
+setup: .venv/.dev
 
+chromium: .venv/.dev
+	@bash scripts/get-chromium.sh
+
+# Resolves pyproject.toml into requirements/*.txt for every platform
 lock: $(UV)
 	@bash scripts/lock.sh
 
 $(UV):
 	@bash scripts/get-uv.sh "$(PYTHON)"
 
-$(STAMP): requirements/dev.txt pyproject.toml | $(UV)
-	@bash scripts/setup.sh "$(PYTHON)"
+.venv/.base: requirements/base.txt pyproject.toml | $(UV)
+	@bash scripts/setup.sh "$(PYTHON)" base
+
+.venv/.dev: requirements/dev.txt pyproject.toml | $(UV)
+	@bash scripts/setup.sh "$(PYTHON)" dev
 
 clean:
-	rm -rf $(VENV) .venvs .tools dist build .pytest_cache .ruff_cache
+	rm -rf .venv .venvs .tools dist build .pytest_cache .ruff_cache

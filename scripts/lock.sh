@@ -3,5 +3,6 @@
 set -euo pipefail
 compile=(.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
   --no-emit-index-url --no-emit-find-links pyproject.toml)
-"${compile[@]}" --output-file requirements/base.txt
 "${compile[@]}" --group dev --output-file requirements/dev.txt
+# Constrained by the larger lock: a checkout that serves and one that tests run the same versions.
+"${compile[@]}" --constraint requirements/dev.txt --output-file requirements/base.txt

@@ -37,7 +37,7 @@ async def served(data: Path, environment: dict[str, str]) -> AsyncGenerator[tupl
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "shopfloor.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "shopfloor", "serve", "--port", str(port)]
     process = await asyncio.to_thread(
         subprocess.Popen[bytes],
         command,

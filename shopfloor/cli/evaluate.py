@@ -1,0 +1,112 @@
+"""``shopfloor eval SUITE``: quality on a file of cases, with intervals, baselines and the failures to read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+if TYPE_CHECKING:
+    from shopfloor.evaluation.report import CaseRecord
+
+HELP = """Measure quality on a file of cases.
+
+SUITE: routing, ranking, next-basket, requests, variants, product-qa, inventory, stores, chat, grounding.
+
+Example: shopfloor eval routing --cases cases.jsonl --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``eval`` to the command line."""
+    app.command("eval", help=HELP)(evaluate)
+
+
+def evaluate(
+    suite: Annotated[str, typer.Argument(help="The suite's name.")],
+    cases: Annotated[Path | None, typer.Option(help="JSONL or YAML file of cases.")] = None,
+    shop: Annotated[Path | None, typer.Option(help="Shop folder or database the cases are about.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of Markdown.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N cases.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals and of random subsets.")] = 0,
+    save: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and records.jsonl.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Cases to learn from (routing, ranking): a learning curve.")
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Sizes of the learning curve, e.g. 0,50,200,1000.")] = "",
+    requests: Annotated[int, typer.Option(min=1, help="How many requests to make (grounding).")] = 200,
+    supervisor: Annotated[str | None, typer.Option(help="local or gemini (routing, chat).")] = None,
+    runtime: Annotated[str | None, typer.Option(help="Another runtime for the local model.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter to evaluate, by its hash.")] = None,
+) -> None:
+    """Parse, run, print."""
+    import asyncio
+    import sys
+
+    from shopfloor.evaluation.registry import make_suite
+    from shopfloor.evaluation.report import to_markdown
+    from shopfloor.evaluation.runner import EvalRequest, run_suite
+    from shopfloor.settings import load_settings
+
+    options = {"supervisor": supervisor, "runtime": runtime, "adapter": adapter}
+    request = EvalRequest(
+        cases=cases,
+        shop=shop,
+        limit=limit,
+        seed=seed,
+        train=train,
+        sizes=parse_sizes(sizes),
+        requests=requests,
+        options={name: value for name, value in options.items() if value is not None},
+    )
+    made = make_suite(suite)
+    with ProgressLine(suite) as line:
+        run = asyncio.run(run_suite(made, request, load_settings(), line.update))
+    if save is not None:
+        _save(save, run.report.to_json(), to_markdown(run.report, run.records, shown=10_000), run.records)
+    sys.stdout.write(run.report.to_json() + "\n" if as_json else to_markdown(run.report, run.records))
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """``"0,50,200"`` as numbers.
+
+    Raises:
+        InputError: something between the commas is no whole number from 0 up.
+    """
+    from shopfloor.errors import InputError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"--sizes {text}: give whole numbers with commas between, e.g. 0,50,200,1000.")
+    return tuple(int(part) for part in parts)
+
+
+class ProgressLine:
+    """A progress bar on stderr; nothing where stderr is no terminal."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(f"eval {title}", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` cases are finished."""
+        self._bar.update(self._task, completed=done, total=total)
+
+
+def _save(folder: Path, report: str, markdown: str, records: "list[CaseRecord]") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(report + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
+    lines = "".join(record.model_dump_json() + "\n" for record in records)
+    (folder / "records.jsonl").write_text(lines, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""One file a suite; :mod:`shopfloor.evaluation` says how one is added."""

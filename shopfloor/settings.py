@@ -4,6 +4,7 @@ Every field is ``SHOPFLOOR_<NAME>`` in the environment or in ``.env``; Gemini's 
 as Google's own libraries do. A wrong value is a :class:`~shopfloor.errors.ConfigError` at start.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -122,3 +123,8 @@ def load_settings(**overrides: object) -> Settings:
         where = ".".join(str(part) for part in first["loc"])
         name = f"SHOPFLOOR_{where.upper()}" if where else "settings"
         raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def otel_variables() -> set[str]:
+    """Names of the standard OpenTelemetry variables that are set; the OpenTelemetry SDK reads their values itself."""
+    return {name for name, value in os.environ.items() if name.startswith("OTEL_") and value}

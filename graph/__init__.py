@@ -1,1 +1,1 @@
-"""Filled in below."""
+"""The conversation: a LangGraph of a supervisor and two agents, and the ``Assistant`` every front door talks to."""

@@ -1,0 +1,271 @@
+"""The conversation's rules: what a message means in the light of what was said before.
+
+Pure functions. :func:`follow_up` decides the messages that lean on the conversation ("the second one", "do you have
+it in Tokyo?", "yes"); :func:`plan_route` turns the local router's route into tasks. Both supervisors share the result's shape.
+"""
+
+import re
+
+from shopfloor.graph import cues
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task
+from shopfloor.graph.references import option_in, shown_in
+from shopfloor.graph.replies import Replies
+from shopfloor.graph.state import InventoryTask, Memory
+from shopfloor.tools.schemas import Route, RouteInfo
+
+RULE_CONFIDENCE = 0.95
+_MOST_STOCK_TASKS = 3
+_COUNT = re.compile(
+    r"\b(?:show|give|recommend|suggest|find|list|send)(?: me)?(?: up to| the| your)? (?:(?:best|top) )?(?P<number>\d{1,2}|two|three|four|five|six|ten)\b"
+    r"|\btop (?P<top>\d{1,2}|three|five|ten)\b"
+)
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
+_IN_STOCK_IN = re.compile(r"\b(in stock|available|you (?:have|carry|sell)|on the shelf|pick up)\b", re.IGNORECASE)
+
+
+def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan | None:
+    """Decide a message that the conversation explains; None leaves it to the router."""
+    lowered = cues.normal(text)
+    if memory.pending is not None:
+        plan = _pending_answer(text, lowered, memory)
+        if plan is not None:
+            return plan
+    small = replies.sure_kind(text)
+    if small is not None:
+        return _direct(small, "small talk")
+    if not memory.shown and memory.focus_sku is None:
+        return _declined(lowered) or _sku_named(text, lowered, lexicon)
+    for rule in (_sku_named_rule, _pointed_at, _stock_of_focus, _refinement):
+        plan = rule(text, lowered, memory, lexicon)
+        if plan is not None:
+            return plan
+    return _agreed(lowered, memory) or _declined(lowered)
+
+
+def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan:
+    """Turn a route into tasks; a supervisor's message gets the kind of its direct reply."""
+    route: Route = info.route
+    lowered = cues.normal(text)
+    decided = {"decided_by": info.decided_by, "confidence": info.confidence, "reason": info.reason}
+    if route == "supervisor":
+        return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
+    if route == "recommendation":
+        task = recommend_task(text, count=count_in(lowered), city=_stock_city(text, lexicon))
+        return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
+    if route == "inventory":
+        return Plan(route, inventory=(_stock_task(text, lowered, memory, lexicon),), **decided)  # pyright: ignore[reportArgumentType]
+    wish, question = split_mixed(text)
+    if question is not None and depends(question, lexicon):
+        then = inventory_task(question, city=lexicon.place_in(question), size=cues.size_in(cues.normal(question)))
+        task = recommend_task(wish, count=count_in(lowered), then=then)
+        return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
+    if question is not None:
+        task = recommend_task(wish, count=count_in(lowered))
+        stock = _stock_task(question, cues.normal(question), memory, lexicon)
+        return Plan(route, recommend=task, inventory=(stock,), **decided)  # pyright: ignore[reportArgumentType]
+    city = lexicon.place_in(text)
+    then = inventory_task("Is it in stock" + (f" in {city}?" if city else "?"), city=city)
+    task = recommend_task(text, count=count_in(lowered), city=city, then=then)
+    return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
+
+
+def count_in(lowered: str) -> int:
+    """How many products a message asks for; three unless it says."""
+    match = _COUNT.search(lowered)
+    if match is None:
+        return DEFAULT_COUNT
+    said = match["number"] or match["top"]
+    return max(1, min(20, _NUMBERS[said] if said in _NUMBERS else int(said)))
+
+
+def split_mixed(text: str) -> tuple[str, str | None]:
+    """Split a mixed message into the wish and the stock question; the question is None where it is no clause of its own."""
+    clauses: list[str] = []
+    start = 0
+    for match in cues.SPLIT.finditer(text):
+        clauses.append(text[start : match.start()] + text[match.start() : match.end()].strip()[:1].strip("andlsop"))
+        start = match.end()
+    clauses.append(text[start:])
+    clauses = [clause.strip() for clause in clauses if clause.strip(" ,.;!?")]
+    stock = [clause for clause in clauses if _is_stock_clause(clause)]
+    rest = [clause for clause in clauses if clause not in stock]
+    if not stock or not rest:
+        return text, None
+    return " ".join(rest).strip(" ,;"), " ".join(stock).strip(" ,;")
+
+
+def depends(question: str, lexicon: Lexicon) -> bool:
+    """Whether a stock question is about what will be recommended: it names no product of its own."""
+    if lexicon.sku_in(question) is not None:
+        return False
+    lowered = cues.normal(question)
+    return cues.has_pronoun(lowered) or len(cues.words(question)) <= 6
+
+
+def _is_stock_clause(clause: str) -> bool:
+    lowered = cues.normal(clause)
+    return cues.asks_stock(lowered) and (
+        cues.has_pronoun(lowered) or re.match(r"(is|are|do|does|can|could|have|has|how|which|where|what|if|whether|tell|check|see)\b", lowered) is not None
+    )
+
+
+def _pending_answer(text: str, lowered: str, memory: Memory) -> Plan | None:
+    pending = memory.pending
+    if pending is None:
+        return None
+    options = pending["options"]
+    chosen: str | None = None
+    if cues.says_no(lowered):
+        return _direct("declined", "declined the question")
+    if cues.says_yes(lowered):
+        if not options:
+            return None
+        if len(options) > 1:
+            return _direct("which", "yes to several options")
+        chosen = options[0]
+    elif cues.is_short(text):
+        chosen = option_in(text, options)
+    if chosen is None:
+        return None
+    question = pending["question"]
+    if pending["about"] == "place":
+        task = inventory_task(question, sku=pending["sku"], city=chosen, size=pending["size"])
+    else:
+        task = inventory_task(question, sku=chosen, size=pending["size"])
+    return _rule("inventory", f"chose {chosen}", inventory=(task,))
+
+
+def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:
+    sku = lexicon.sku_in(text)
+    if sku is None or not (cues.asks_details(lowered) or len(cues.words(text)) <= 4) or cues.asks_stock(lowered):
+        return None
+    return _rule("supervisor", f"asked about {sku}", reply="details", skus=(sku,))
+
+
+def _sku_named_rule(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    return _sku_named(text, lowered, lexicon)
+
+
+def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """The second one; the blue one in Berlin; tell me more about the first."""
+    if not cues.is_short(text):
+        return None
+    items = shown_in(text, memory.shown)
+    if not items:
+        return None
+    place = lexicon.place_in(text)
+    size = cues.size_in(lowered)
+    if cues.asks_stock(lowered) or place is not None or size is not None:
+        tasks = tuple(
+            inventory_task(text, sku=item["sku"], city=place or _city(memory), size=size)
+            for item in items[:_MOST_STOCK_TASKS]
+        )
+        return _rule("inventory", "asked about the stock of what is shown", inventory=tasks)
+    if cues.refines(lowered) and not cues.asks_details(lowered):
+        return None
+    if len(items) == 1 and len(cues.words(text)) > 7 and not cues.asks_details(lowered) and not cues.chooses(lowered):
+        return None
+    reply = "chosen" if cues.chooses(lowered) and len(items) == 1 else "details"
+    return _rule("supervisor", "pointed at what is shown", reply=reply, skus=tuple(item["sku"] for item in items))
+
+
+def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Do you have it in Tokyo; what about Berlin; how many are left; in XL?"""
+    if not cues.is_short(text) or memory.focus_sku is None:
+        return None
+    place = lexicon.place_in(text)
+    about = cues.what_about(lowered)
+    if place is None and about is not None and lexicon.is_place(about):
+        place = about
+    in_what = cues.in_what(lowered)
+    size = cues.size_in(lowered) or (in_what if in_what and lexicon.is_size(in_what) else None)
+    if size is None and about is not None and lexicon.is_size(about):
+        size = about
+    if lexicon.has_colour(lowered) and place is None:
+        return None
+    bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3)
+    bare_size = size is not None and (in_what is not None or about is not None or len(cues.words(text)) <= 4)
+    pronoun_stock = cues.has_pronoun(lowered) and (cues.asks_stock(lowered) or place is not None or size is not None)
+    counts = re.fullmatch(r"(and )?(how many (are |do you have )?(left|there|in stock)?|in stock|is any left|any left|where|which stores?|how about online|online)", lowered)
+    if not (bare_place or bare_size or pronoun_stock or counts):
+        return _details_of_focus(lowered, memory)
+    if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
+        return None
+    return _rule("inventory", "asked about the stock of what we spoke of", inventory=_focus_tasks(text, lowered, place, size, memory))
+
+
+def _focus_tasks(text: str, lowered: str, place: str | None, size: str | None, memory: Memory) -> tuple[InventoryTask, ...]:
+    skus: tuple[str | None, ...] = (memory.focus_sku,)
+    if cues.is_plural(lowered) and 1 < len(memory.skus) <= _MOST_STOCK_TASKS and memory.last_route != "inventory":
+        skus = memory.skus
+    city = place or _city(memory)
+    return tuple(inventory_task(text, sku=sku, city=city, size=size or _size(memory)) for sku in skus)
+
+
+def _details_of_focus(lowered: str, memory: Memory) -> Plan | None:
+    if memory.focus_sku is None or not cues.asks_details(lowered):
+        return None
+    if not (cues.has_pronoun(lowered) or len(cues.words(lowered)) <= 4):
+        return None
+    skus = memory.skus if cues.is_plural(lowered) and len(memory.skus) > 1 else (memory.focus_sku,)
+    return _rule("supervisor", "asked about what we spoke of", reply="details", skus=skus[:_MOST_STOCK_TASKS])
+
+
+def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Something cheaper; and in red; not wool; under 50; others, and is it in Berlin?"""
+    if not cues.is_short(text) and not cues.refines(lowered):
+        return None
+    wish, question = split_mixed(text)
+    wished = cues.normal(wish)
+    in_what = cues.in_what(wished) or cues.what_about(wished)
+    colour = in_what is not None and lexicon.has_colour(in_what) and len(cues.words(wished)) <= 8
+    if not (colour or (cues.refines(wished) and len(cues.words(wished)) <= cues.MAX_FOLLOW_UP_WORDS)):
+        return None
+    if question is not None:
+        then = inventory_task(question, city=lexicon.place_in(question) or _city(memory))
+        return _rule("both", "changed the last request and asked about stock", recommend=recommend_task(wish, refine=True, then=then))
+    city = lexicon.place_in(text) if _IN_STOCK_IN.search(text) else None
+    task = recommend_task(text, count=count_in(lowered), refine=True, city=city)
+    return _rule("recommendation", "changed the last request", recommend=task)
+
+
+def _agreed(lowered: str, memory: Memory) -> Plan | None:
+    if not cues.says_yes(lowered) or memory.focus_sku is None:
+        return None
+    return _rule("supervisor", "agreed", reply="chosen", skus=(memory.focus_sku,))
+
+
+def _declined(lowered: str) -> Plan | None:
+    if cues.says_no(lowered):
+        return _direct("declined", "declined")
+    if cues.says_yes(lowered):
+        return _direct("what_can_i_do", "agreed to nothing in particular")
+    return None
+
+
+def _stock_task(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> InventoryTask:
+    sku = None
+    if lexicon.sku_in(text) is None and cues.has_pronoun(lowered) and memory.focus_sku is not None:
+        sku = memory.focus_sku
+    return inventory_task(text, sku=sku, city=None if lexicon.place_in(text) else _city(memory))
+
+
+def _stock_city(text: str, lexicon: Lexicon) -> str | None:
+    return lexicon.place_in(text) if _IN_STOCK_IN.search(text) else None
+
+
+def _city(memory: Memory) -> str | None:
+    return memory.focus.get("city") if memory.focus else None
+
+
+def _size(memory: Memory) -> str | None:
+    return memory.focus.get("size") if memory.focus else None
+
+
+def _rule(route: Route, reason: str, **parts: object) -> Plan:
+    return Plan(route, "rules", RULE_CONFIDENCE, reason, **parts)  # type: ignore[arg-type]
+
+
+def _direct(kind: str, reason: str) -> Plan:
+    return _rule("supervisor", reason, reply=kind)

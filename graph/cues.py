@@ -1,0 +1,137 @@
+"""What words in a message say about it: small pure tests over lower-cased text. English; no shop's own words."""
+
+import re
+
+MAX_FOLLOW_UP_WORDS = 12
+
+_STOCK = re.compile(
+    r"\b(in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
+    r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve"
+    r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
+    r"|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
+)
+_PRONOUN = re.compile(r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of them)\b")
+_PLURAL = re.compile(r"\b(them|they|these|those|both|all (of )?(them|these|three|two|four|five))\b")
+_CHEAPER = re.compile(
+    r"\b(cheaper|cheapest|less expensive|lower[- ]priced?|too (expensive|dear|pricey|costly|much)|more affordable"
+    r"|can'?t afford|over my budget|less money|bit cheap)\b"
+)
+_COMPARATIVE = re.compile(
+    r"\b(warmer|lighter|bigger|smaller|larger|longer|shorter|nicer|better|darker|brighter|thicker|thinner|heavier|softer"
+    r"|dressier|smarter|simpler|stronger|tougher|faster|quieter|newer|older|looser|tighter|wider|narrower|fancier|cosier"
+    r"|more \w+|less \w+|dearer|pricier)\b"
+)
+_OTHERS = re.compile(
+    r"\b((something|anything|someth) (else|different|similar|like (it|this|that|the))|(any )?other (options?|ones?|colou?rs?"
+    r"|choices?|models?|ideas?|suggestions?)|different (ones?|colou?rs?|styles?|brands?)|(show|give|send) me (some )?(more|others?"
+    r"|another)|more (options?|choices?|ideas|like (it|this|that|these|the))|similar (ones?|to)|alternatives?|another one"
+    r"|what else|any others?|anything else (like|in|for|with)|else do you have|don'?t like (it|them|these|those|any)"
+    r"|not (these|those|that one|this one))\b"
+)
+_LIMIT = re.compile(
+    r"^(ok |okay |and |but |only |maybe |something |anything |one |ones |perhaps )*(under|below|less than|up to|max(imum)?|at most"
+    r"|no more than|around|about|over|above|between|within) [^a-z]{0,4}\d+"
+)
+_NEGATED = re.compile(r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+")
+_FOR_WHOM = re.compile(r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+ ){0,3}\w+$")
+_IN_WHAT = re.compile(
+    r"^(and |but |or |also |then |ok |okay |maybe |what about |how about |do you have |have you got |you have |got |is there |are there |can i get |i'?d (like|prefer|want) )*"
+    r"(it |this |that |them |these |those |one |ones |the same |same |something |anything |any )*(in|with) (?P<what>.+)$"
+)
+_WHAT_ABOUT = re.compile(r"^(and |ok |okay |so |hmm |well |then )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$")
+_DETAILS = re.compile(
+    r"\b(tell me( more| about)?|more about|more info\w*|details?|describe|what('s| is) (it|that|this) (like|made)|made of"
+    r"|material|how much (is|are|does|do|would)|what('s| is| are)? the price|price of|what does (it|that) cost|which colou?rs?|what colou?rs?"
+    r"|what sizes?|which sizes?)\b"
+)
+_CHOOSE = re.compile(r"\b(i'?ll take|i (like|want|prefer|choose|pick)|let'?s (take|go with)|go (with|for)|i'?d (take|go|like))\b")
+_SIZE = re.compile(
+    r"\b(size|in an?|in) (?P<size>(xxs|xs|s|m|l|xl|xxl|xxxl|[2-5]xl|extra small|small|medium|large|extra large|\d{1,3}(\.5)?))\b"
+)
+_YES = re.compile(
+    r"(yes|yeah|yep|yup|sure|ok|okay|please|please do|of course|exactly|right|correct|that'?s (it|right|the one)|that one"
+    r"|yes please|go ahead|do it|absolutely|definitely|perfect|sounds good)( (please|thanks|thank you|that one|that'?s it|do))*"
+)
+_NO = re.compile(
+    r"(no|nope|nah|neither|none|none of (them|these|those)|no thanks?|no thank you|not really|never ?mind|forget it|cancel"
+    r"|something else|leave it)( (thanks?|thank you|please))*"
+)
+
+SPLIT = re.compile(
+    r"[,;.?!]+\s+(?:and |also |then |plus )*|\s+(?:and|also|plus)\s+(?=(?:is|are|do|does|can|could|have|has|how|which|where|what|if|whether"
+    r"|tell|check|see|let|recommend|suggest|show|find|i)\b)",
+    re.IGNORECASE,
+)
+
+
+def normal(text: str) -> str:
+    """Lower case, one space between words, no end punctuation, straight apostrophes."""
+    return re.sub(r"\s+", " ", text.replace("’", "'").casefold()).strip(" \t\n.!?,;:")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, lower-cased."""
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.casefold())
+
+
+def is_short(text: str) -> bool:
+    """Short enough to lean on what was said before."""
+    return len(words(text)) <= MAX_FOLLOW_UP_WORDS
+
+
+def asks_stock(text: str) -> bool:
+    """Asks whether, where or how many there are."""
+    return _STOCK.search(text) is not None
+
+
+def has_pronoun(text: str) -> bool:
+    """Speaks of something named before."""
+    return _PRONOUN.search(text) is not None
+
+
+def is_plural(text: str) -> bool:
+    """Speaks of several things named before."""
+    return _PLURAL.search(text) is not None
+
+
+def refines(text: str) -> bool:
+    """Asks for the last request again with a change."""
+    return any(cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _FOR_WHOM))
+
+
+def asks_details(text: str) -> bool:
+    """Asks what a product is like or costs."""
+    return _DETAILS.search(text) is not None
+
+
+def chooses(text: str) -> bool:
+    """Settles on a product."""
+    return _CHOOSE.search(text) is not None
+
+
+def size_in(text: str) -> str | None:
+    """The size a message names after "size" or "in"."""
+    match = _SIZE.search(text)
+    return match["size"] if match else None
+
+
+def in_what(text: str) -> str | None:
+    """What follows in "and in …", "do you have it in …"."""
+    match = _IN_WHAT.match(text)
+    return match["what"] if match else None
+
+
+def what_about(text: str) -> str | None:
+    """What follows in "what about …", "and …", "in …"."""
+    match = _WHAT_ABOUT.match(text)
+    return match["what"] if match else None
+
+
+def says_yes(text: str) -> bool:
+    """Agrees, and says nothing else."""
+    return _YES.fullmatch(text.replace(",", "")) is not None
+
+
+def says_no(text: str) -> bool:
+    """Declines, and says nothing else."""
+    return _NO.fullmatch(text.replace(",", "")) is not None

@@ -1,0 +1,112 @@
+"""The shop's own words that follow-ups turn on: its places, colours and sizes; read from the catalogue once."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shopfloor.graph.cues import normal, words
+
+_COLOURS = frozenset(
+    "black white grey gray red blue navy green olive khaki yellow orange purple violet pink brown beige tan cream gold"
+    " silver turquoise teal maroon burgundy charcoal ivory coral mint indigo lilac mustard rust sand camel denim".split()
+)
+_LONGEST_PLACE = 4  # words
+
+
+def _nowhere(_: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words by kind, lower-cased.
+
+    Attributes:
+        shop_name: as the assistant says it.
+        places: cities and stores of the shop.
+        is_city: whether a name is a city anywhere in the world.
+    """
+
+    shop_name: str = "the shop"
+    places: frozenset[str] = frozenset()
+    colours: frozenset[str] = _COLOURS
+    sizes: frozenset[str] = frozenset()
+    skus: frozenset[str] = frozenset()
+    is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
+
+    def place_in(self, text: str) -> str | None:
+        """The place a message names, as written there; the shop's own places first, then cities after "in", "at", "near"."""
+        tokens = re.findall(r"[^\W_]+(?:['.-][^\W_]+)*", text)
+        for size in range(min(_LONGEST_PLACE, len(tokens)), 0, -1):
+            for start in range(len(tokens) - size + 1):
+                phrase = " ".join(tokens[start : start + size])
+                if phrase.casefold() in self.places:
+                    return phrase
+        for match in re.finditer(r"\b(?:in|at|near|around|from)\s+(?:the\s+|our\s+|your\s+)?((?:[^\W\d_][\w'.-]*\s*){1,3})", text, re.IGNORECASE):
+            found = self._leading_place(match[1].split())
+            if found is not None:
+                return found
+        return None
+
+    def is_place(self, phrase: str) -> bool:
+        """Whether a phrase is a place and nothing else."""
+        lowered = re.sub(r"^(the|our|your) | (store|shop|branch|one|then|instead|please)$", "", normal(phrase))
+        if lowered in self.places:
+            return True
+        return not self._is_word(lowered) and self.is_city(lowered)
+
+    def has_colour(self, text: str) -> bool:
+        """Whether a message names a colour."""
+        return not self.colours.isdisjoint(words(text))
+
+    def is_size(self, text: str) -> bool:
+        """Whether a phrase is one of the shop's sizes."""
+        return re.sub(r"^(a |an |size )+", "", normal(text)) in self.sizes
+
+    def sku_in(self, text: str) -> str | None:
+        """A SKU of the catalogue that a message names, as the catalogue writes it."""
+        for token in re.findall(r"[\w-]+", text):
+            if token.upper() in self.skus:
+                return token.upper()
+            if token in self.skus:
+                return token
+        return None
+
+    def _leading_place(self, tokens: list[str]) -> str | None:
+        for size in range(len(tokens), 0, -1):
+            phrase = " ".join(tokens[:size])
+            if not self._is_word(phrase.casefold()) and self.is_city(phrase.casefold()):
+                return phrase
+        return None
+
+    def _is_word(self, lowered: str) -> bool:
+        return lowered in self.colours or lowered in self.sizes or lowered in _NOT_PLACES
+
+
+_NOT_PLACES = frozenset(
+    "stock store stores shop size sizes general total colour color time case fact all any it them there here me my you us"
+    " cotton wool leather winter summer spring autumn general sale store real one two man many most best same this that".split()
+)
+
+
+def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
+    """Read the shop's words from an open catalogue."""
+    meta = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT key, value FROM meta")}
+    places: set[str] = set()
+    for row in connection.execute("SELECT name, city FROM stores"):
+        places.update(part.casefold() for part in (row["name"], row["city"]) if part)
+    colours = set(_COLOURS)
+    for row in connection.execute("SELECT DISTINCT colour FROM products WHERE colour IS NOT NULL"):
+        colours.update(word for word in words(str(row["colour"])) if len(word) > 2)
+    sizes: set[str] = set()
+    for row in connection.execute("SELECT DISTINCT sizes FROM products WHERE sizes <> ''"):
+        sizes.update(size.strip().casefold() for size in str(row["sizes"]).split("|"))
+    skus = frozenset(str(row["sku"]) for row in connection.execute("SELECT sku FROM products WHERE active = 1"))
+    return Lexicon(
+        shop_name=meta.get("shop_name", "the shop"),
+        places=frozenset(place for place in places if len(place) > 1),
+        colours=frozenset(colours),
+        sizes=frozenset(sizes),
+        skus=skus,
+    )

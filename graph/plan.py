@@ -1,0 +1,72 @@
+"""What a turn will do: a route, the agents' tasks, or a direct reply."""
+
+from dataclasses import dataclass
+
+from shopfloor.graph.state import Decision, InventoryTask, RecommendTask
+from shopfloor.tools.schemas import DecidedBy, Route
+
+DEFAULT_COUNT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A decided turn. ``inventory`` tasks run side by side with ``recommend``, whose own ``then`` waits for it.
+
+    Attributes:
+        reply: the kind of a direct answer (a key of replies.toml, or ``details``), where no agent is asked.
+        text: a direct answer's words, where the supervisor wrote them.
+        skus: products a ``details`` reply is about.
+        forget_pending: the open question is settled or dropped.
+    """
+
+    route: Route
+    decided_by: DecidedBy
+    confidence: float
+    reason: str
+    recommend: RecommendTask | None = None
+    inventory: tuple[InventoryTask, ...] = ()
+    reply: str | None = None
+    text: str | None = None
+    skus: tuple[str, ...] = ()
+
+    @property
+    def decision(self) -> Decision:
+        """As the state keeps it."""
+        return Decision(
+            route=self.route,
+            decided_by=self.decided_by,
+            confidence=round(self.confidence, 4),
+            reason=self.reason,
+            reply=self.reply,
+            text=self.text,
+            sku=list(self.skus),
+        )
+
+
+def recommend_task(
+    text: str,
+    *,
+    count: int = DEFAULT_COUNT,
+    city: str | None = None,
+    refine: bool = False,
+    explain: bool = True,
+    then: InventoryTask | None = None,
+    call_id: str | None = None,
+) -> RecommendTask:
+    """A recommendation agent's task."""
+    return RecommendTask(
+        text=text, count=count, city=city, refine=refine, explain=explain, then=then, call_id=call_id
+    )
+
+
+def inventory_task(
+    question: str,
+    *,
+    sku: str | None = None,
+    city: str | None = None,
+    store_id: str | None = None,
+    size: str | None = None,
+    call_id: str | None = None,
+) -> InventoryTask:
+    """An inventory agent's task."""
+    return InventoryTask(question=question, sku=sku, city=city, store_id=store_id, size=size, call_id=call_id)

@@ -1,0 +1,110 @@
+"""Which thing on the screen, or which offered option, a message means. Pure functions."""
+
+import re
+from collections.abc import Sequence
+
+from rapidfuzz import fuzz
+
+from shopfloor.graph.cues import normal, words
+from shopfloor.graph.state import ShownItem
+
+_ORDINALS = {
+    "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5,
+    "sixth": 6, "6th": 6, "seventh": 7, "7th": 7, "eighth": 8, "8th": 8, "ninth": 9, "9th": 9, "tenth": 10, "10th": 10,
+}  # fmt: skip
+_CARDINALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_ORDINAL = re.compile(rf"\b(?P<word>{'|'.join(_ORDINALS)})\b(?! (time|of all|thing|half|floor|name))")
+_NUMBERED = re.compile(r"(?:\b(?:number|no\.?|option|item|product|nr)\s*|#)(?P<number>\d{1,2}|one|two|three|four|five)\b")
+_LAST = re.compile(r"\b(the|that|your) last( one)?\b(?! (time|order|week|month|year|purchase))")
+_CHEAPEST = re.compile(r"\bthe (cheapest|least expensive|lowest[- ]priced)( one)?$|\bthe (cheapest|least expensive)( one)?\b(?! \w)")
+_DEAREST = re.compile(r"\bthe (dearest|most expensive|priciest)( one)?\b(?! \w)")
+_DEFINITE = re.compile(r"\b(the|that|this|your)\b")
+_FUZZY = 86
+
+
+def position_in(text: str, count: int) -> int | None:
+    """The place a message points at ("the second one", "#2", "the last one"), from 1; None if none within ``count``."""
+    lowered = normal(text)
+    position: int | None = None
+    if match := _ORDINAL.search(lowered):
+        position = _ORDINALS[match["word"]]
+    elif match := _NUMBERED.search(lowered):
+        number = match["number"]
+        position = _CARDINALS[number] if number in _CARDINALS else int(number)
+    elif _LAST.search(lowered) and count:
+        position = count
+    return position if position is not None and 1 <= position <= count else None
+
+
+def shown_in(text: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
+    """Products on the screen that a message points at: by SKU, position, price rank, name or colour."""
+    lowered = normal(text)
+    by_sku = [item for item in shown if re.search(rf"(?<!\w){re.escape(item['sku'].casefold())}(?!\w)", lowered)]
+    if by_sku:
+        return by_sku
+    positions = [_ORDINALS[match["word"]] for match in _ORDINAL.finditer(lowered)]
+    several = [shown[place - 1] for place in dict.fromkeys(positions) if place <= len(shown)]
+    if len(several) > 1:
+        return several
+    place = position_in(lowered, len(shown))
+    if place is not None:
+        return [shown[place - 1]]
+    priced = [item for item in shown if item["price"] is not None]
+    if priced and _CHEAPEST.search(lowered):
+        return [min(priced, key=lambda item: item["price"] or 0.0)]
+    if priced and _DEAREST.search(lowered):
+        return [max(priced, key=lambda item: item["price"] or 0.0)]
+    return _by_name(lowered, shown)
+
+
+def _by_name(lowered: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
+    full = [item for item in shown if re.search(rf"\b{re.escape(item['name'].casefold())}\b", lowered)]
+    if full:
+        return full
+    if not _DEFINITE.search(lowered):
+        return []
+    said = set(words(lowered))
+    found: list[ShownItem] = []
+    for item in shown:
+        own = set(words(f"{item['name']} {item['colour'] or ''}"))
+        others: set[str] = set()
+        for other in shown:
+            if other["sku"] != item["sku"]:
+                others |= set(words(f"{other['name']} {other['colour'] or ''}"))
+        if said & {word for word in own - others if len(word) > 2}:
+            found.append(item)
+    return found if len(found) == 1 else []
+
+
+def option_in(text: str, options: Sequence[str]) -> str | None:
+    """The offered option that a message chooses: by number, position or name."""
+    lowered = normal(text)
+    if lowered.isdigit() and 1 <= int(lowered) <= len(options):
+        return options[int(lowered) - 1]
+    if lowered in _CARDINALS and _CARDINALS[lowered] <= len(options):
+        return options[_CARDINALS[lowered] - 1]
+    for option in options:
+        if option.casefold() in lowered or lowered == option.casefold():
+            return option
+    place = position_in(lowered, len(options))
+    if place is not None:
+        return options[place - 1]
+    return _by_words(lowered, options)
+
+
+def _by_words(lowered: str, options: Sequence[str]) -> str | None:
+    said = set(words(lowered)) - {"the", "one", "in", "at", "store", "shop", "please", "i", "mean", "meant"}
+    if not said:
+        return None
+    # A word that only one option has points at it; then near spellings of the whole.
+    hits = [option for option in options if said & (set(words(option)) - _shared(option, options))]
+    if len(hits) == 1 and len(said) <= 6:
+        return hits[0]
+    scored = sorted(((fuzz.token_set_ratio(lowered, option.casefold()), option) for option in options), reverse=True)
+    if scored and scored[0][0] >= _FUZZY and (len(scored) == 1 or scored[0][0] > scored[1][0]):
+        return scored[0][1]
+    return None
+
+
+def _shared(option: str, options: Sequence[str]) -> set[str]:
+    return {word for other in options if other != option for word in words(other)}

@@ -1,0 +1,221 @@
+"""What a conversation remembers, what one turn works with, and who is asking.
+
+Everything in :class:`ShopState` is plain JSON (messages apart), so any checkpointer can keep it and another version of
+the program can read it. A new turn is known by its human message: the supervisor clears what belonged to the last one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.graph.message import add_messages
+from pydantic import JsonValue
+from typing_extensions import TypedDict
+
+from shopfloor.tools.schemas import DecidedBy, Route
+
+AgentName = Literal["recommendation", "inventory"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShopContext:
+    """Who is asking, and from where. A host passes it as ``context=``; every field has a default.
+
+    Attributes:
+        user: the shopper's id; decides whose history counts.
+        thread: the conversation's id, as the checkpointer knows it.
+        shop: the shop's name as the assistant says it; empty: the catalogue's own.
+        locale: the shopper's language and region, e.g. ``en-GB``.
+        budget: seconds the whole turn may take; None: the setting.
+        door: the front door the message came through.
+        trace_id: 32 hex digits; empty: the graph makes one.
+    """
+
+    user: str = "anonymous"
+    thread: str = ""
+    shop: str = ""
+    locale: str = "en"
+    budget: float | None = None
+    door: str = "graph"
+    trace_id: str = ""
+
+
+class ShownItem(TypedDict):
+    """A product on the shopper's screen."""
+
+    sku: str
+    name: str
+    price: float | None
+    currency: str
+    colour: str | None
+    category: str | None
+    sizes: list[str]
+
+
+class Focus(TypedDict, total=False):
+    """What the conversation is about now."""
+
+    sku: str
+    name: str
+    store_id: str
+    city: str
+    size: str
+
+
+class Pending(TypedDict):
+    """A question the assistant asked and waits on.
+
+    ``choose``: one of ``options`` answers it; ``confirm``: yes means ``options[0]``.
+    """
+
+    kind: Literal["choose", "confirm"]
+    about: Literal["product", "place"]
+    question: str
+    options: list[str]
+    sku: str | None
+    size: str | None
+
+
+class InventoryTask(TypedDict):
+    """What the inventory agent is asked."""
+
+    question: str
+    sku: str | None
+    city: str | None
+    store_id: str | None
+    size: str | None
+    call_id: str | None
+
+
+class RecommendTask(TypedDict):
+    """What the recommendation agent is asked. ``then``: a stock question about its first item."""
+
+    text: str
+    count: int
+    city: str | None
+    refine: bool
+    explain: bool
+    then: InventoryTask | None
+    call_id: str | None
+
+
+class Decision(TypedDict):
+    """Who handles the message, who decided, how sure; ``reply`` is the kind of a direct answer, ``text`` its words."""
+
+    route: Route
+    decided_by: DecidedBy
+    confidence: float
+    reason: str
+    reply: str | None
+    text: str | None
+    sku: list[str]
+
+
+class Finding(TypedDict):
+    """One agent's result in this turn. ``result`` is the agent's typed answer as JSON; ``said`` was streamed already."""
+
+    agent: AgentName
+    answer_id: str
+    call_id: str | None
+    text: str
+    said: bool
+    error: str | None
+    degraded: bool
+    result: dict[str, JsonValue]
+    record: dict[str, JsonValue]
+    timings_ms: dict[str, float]
+
+
+class Tokens(TypedDict):
+    """Gemini's tokens in this turn."""
+
+    prompt: int
+    completion: int
+
+
+def merge_findings(left: Sequence[Finding] | None, right: Sequence[Finding] | None) -> list[Finding]:
+    """Append, so that agents that run side by side both count; None clears."""
+    if right is None:
+        return []
+    return [*(left or []), *right]
+
+
+class ShopState(TypedDict, total=False):
+    """The conversation. Below ``messages``: what is remembered; then what belongs to the turn in progress."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+    shown: list[ShownItem]
+    focus: Focus
+    parsed: dict[str, JsonValue] | None
+    pending: Pending | None
+    last_route: Route | None
+
+    turn_id: str | None
+    trace_id: str
+    started_at: float
+    hops: int
+    decision: Decision | None
+    calls: list[AnyMessage]
+    tokens: Tokens
+    findings: Annotated[list[Finding], merge_findings]
+
+
+class AgentState(TypedDict):
+    """What an agent's node is sent: its task, and the part of the memory it may use."""
+
+    recommend: RecommendTask | None
+    inventory: InventoryTask | None
+    shown: list[ShownItem]
+    focus: Focus
+    parsed: dict[str, JsonValue] | None
+    trace_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The remembered part of the state, as the conversation rules read it."""
+
+    shown: tuple[ShownItem, ...] = ()
+    focus: Focus | None = None
+    parsed: dict[str, JsonValue] | None = None
+    pending: Pending | None = None
+    last_route: Route | None = None
+
+    @property
+    def focus_sku(self) -> str | None:
+        """The product in focus."""
+        return self.focus.get("sku") if self.focus else None
+
+    @property
+    def skus(self) -> tuple[str, ...]:
+        """What is on the screen, in order."""
+        return tuple(item["sku"] for item in self.shown)
+
+
+def memory_of(state: ShopState) -> Memory:
+    """Read the memory out of a state, whatever of it is there."""
+    return Memory(
+        shown=tuple(state.get("shown") or ()),
+        focus=state.get("focus") or None,
+        parsed=state.get("parsed"),
+        pending=state.get("pending"),
+        last_route=state.get("last_route"),
+    )
+
+
+def last_human(messages: Sequence[AnyMessage]) -> HumanMessage | None:
+    """The message being answered: the last human one."""
+    return next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+
+
+def text_of(message: AnyMessage | None) -> str:
+    """A message's text, whatever its content blocks are."""
+    return message.text.strip() if message is not None else ""
+
+
+def is_answered(messages: Sequence[AnyMessage]) -> bool:
+    """Whether the last message is already the assistant's."""
+    return bool(messages) and isinstance(messages[-1], AIMessage)

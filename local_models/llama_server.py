@@ -1,0 +1,220 @@
+"""One llama.cpp server inside this process (xllamacpp): starting it, calling it, reading its errors.
+
+It batches continuously and releases the interpreter's lock. Results come to a callback in the calling thread, so every
+call runs in a thread of its own and hands its events to the event loop. A call that nobody waits for any longer is
+stopped from the callback; that is at the next token, or at the next piece of a long prompt.
+"""
+
+import asyncio
+import http.client
+import json
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import xllamacpp
+
+from shopfloor.errors import ContextOverflowError, ModelError
+
+Json = dict[str, Any]  # a request or an answer of the server, as it goes over the wire
+END = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to load a model. ``context`` is in tokens for each slot; ``batch`` in tokens for each step."""
+
+    path: Path
+    context: int
+    slots: int
+    threads: int
+    batch: int
+
+
+def usable_cores() -> int:
+    """Physical cores this process may use: a second thread on the same core slows the arithmetic down."""
+    process = psutil.Process()
+    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+class Call:
+    """One running request, as the event loop sees it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[object] = asyncio.Queue()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Abort the generation; the slot is free as soon as the server notices."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody waits any longer."""
+        return self._stopped.is_set()
+
+    def put(self, event: object) -> bool:
+        """Hand an event to the waiting task (from any thread); returns True when the generation should stop."""
+        if self.stopped:
+            return True
+        try:
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+        except RuntimeError:  # the loop was closed with the request under way
+            self.stop()
+        return self.stopped
+
+    async def events(self) -> AsyncIterator[Json]:
+        """The server's messages, until it is done.
+
+        Raises:
+            ModelError: the server refused or failed.
+        """
+        while (event := await self._events.get()) is not END:
+            if isinstance(event, BaseException):
+                raise event
+            yield event  # type: ignore[misc]
+
+
+class LlamaServer:
+    """A loaded model. Its methods block: call them in a thread, or use ``start``."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Load the model (blocking, 0.5 to 1 s).
+
+        Raises:
+            ModelError: llama.cpp can't load it.
+        """
+        self._key = secrets.token_hex(24)  # the server always listens on loopback: keep other processes out
+        try:
+            self._server = xllamacpp.Server(_parameters(options, self._key))
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{options.path} can't be loaded ({error}): check the file, memory and SHOPFLOOR_MODEL"
+            ) from error
+        self._address = urlsplit(self._server.listening_address)
+        self._threads = ThreadPoolExecutor(options.slots * 2 + 2, thread_name_prefix="model")
+        self._running: set[Call] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, work: Callable[[Call], None], finished: Callable[[], None]) -> Call:
+        """Run ``work`` in a thread; ``finished`` is called there at the end, whatever happened."""
+        call = Call()
+        with self._lock:
+            if self._closed:
+                finished()
+                raise ModelError("the local model is shut down")
+            self._running.add(call)
+            future = self._threads.submit(work, call)
+        future.add_done_callback(lambda done: self._finish(call, done, finished))
+        return call
+
+    def _finish(self, call: Call, done: "Future[None]", finished: Callable[[], None]) -> None:
+        with self._lock:
+            self._running.discard(call)
+        finished()
+        error = done.exception()
+        if error is not None:
+            call.put(error)
+        call.put(END)
+
+    def chat(self, body: Json, call: Call) -> None:
+        """Stream a chat completion into ``call``."""
+        self._guard(lambda: self._server.handle_chat_completions(body, lambda chunk: _forward(chunk, call)))
+
+    def complete(self, body: Json) -> Json:
+        """A raw completion."""
+        return self._answer(lambda: self._server.handle_completions(body))
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        """Mean-pooled hidden states of the last layer, one a text, not normalised."""
+        answer = self._answer(lambda: self._server.handle_embeddings({"input": texts, "embd_normalize": -1}))
+        rows = sorted(answer["data"], key=lambda row: row["index"])
+        return [row["embedding"] for row in rows]
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a raw text. The binding has no call for it, so this asks over loopback."""
+        connection = http.client.HTTPConnection(self._address.hostname or "127.0.0.1", self._address.port, timeout=10)
+        try:
+            headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+            connection.request("POST", "/tokenize", json.dumps({"content": text}), headers)
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise ModelError(f"the local model can't count tokens (status {response.status})")
+            return json.loads(response.read())["tokens"]
+        except OSError as error:
+            raise ModelError(f"the local model doesn't answer ({error}): restart the service") from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Stop running calls and free the memory (blocking). Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for call in self._running:
+                call.stop()
+        self._threads.shutdown(wait=True)
+        del self._server
+
+    def _answer(self, ask: Callable[[], object]) -> Json:
+        answer = self._guard(ask)
+        if not isinstance(answer, dict):
+            raise ModelError("the local model gave no answer")
+        return answer  # type: ignore[return-value]
+
+    def _guard(self, ask: Callable[[], object]) -> object:
+        try:
+            answer = ask()
+        except ValueError as error:  # the binding raises some refusals and returns others
+            raise ModelError(f"the local model refused the request ({error})") from error
+        if isinstance(answer, dict) and "error" in answer:
+            raise read_error(answer)  # type: ignore[arg-type]
+        return answer
+
+
+def read_error(answer: Json) -> ModelError:
+    """The server's error object as ours."""
+    error = answer["error"]
+    message = str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
+        return ContextOverflowError(
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, the model's context holds {error.get('n_ctx')}: "
+            "shorten it or raise SHOPFLOOR_MODEL_CTX"
+        )
+    if "physical batch size" in message or "too large to process" in message:
+        return ContextOverflowError("the text is too long to embed at once: embed it in parts")
+    return ModelError(f"the local model refused the request ({message})")
+
+
+def _forward(chunk: object, call: Call) -> bool:
+    if chunk is None:
+        return call.stopped
+    if isinstance(chunk, dict) and "error" in chunk:
+        return call.put(read_error(chunk))  # type: ignore[arg-type]
+    return call.put(chunk)
+
+
+def _parameters(options: ServerOptions, key: str) -> "xllamacpp.CommonParams":
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(options.path)
+    parameters.n_ctx = options.context * options.slots  # it is shared out among the slots
+    parameters.n_parallel = options.slots
+    parameters.n_batch = parameters.n_ubatch = options.batch
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = options.threads
+    parameters.embedding = True
+    parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    parameters.verbosity = -1
+    parameters.port = 0
+    parameters.api_keys = [key]
+    parameters.ui = False
+    return parameters

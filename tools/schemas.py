@@ -231,6 +231,49 @@ class FeedbackResponse(BaseModel):
     duplicate: bool = False
 
 
+# Figures -------------------------------------------------------------------------------------------------------------
+
+
+class FeedbackCounts(BaseModel):
+    """What people said of an agent's answers. ``usable`` passes the filters that training uses."""
+
+    count: int = 0
+    mean_rating: float | None = None
+    usable: int = 0
+
+
+class AgentStats(BaseModel):
+    """One agent's model and figures since start. Latencies in ms: p50, p95, p99 (empty before the first request)."""
+
+    model: str
+    quantisation: str
+    runtime: str
+    profile: str
+    adapter: str | None = None
+    memory_mb: float
+    requests: int
+    tokens_per_second: float
+    latency_ms: dict[str, float] = Field(default_factory=dict)
+    feedback: FeedbackCounts = Field(default_factory=FeedbackCounts)
+
+
+class ModelStats(BaseModel):
+    """``GET /model-stats``. ``process``: memory_mb, uptime_s, pid, version and the like."""
+
+    agents: dict[str, AgentStats]
+    process: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class HistoryMessage(BaseModel):
+    """One message of a conversation as a page shows it again. The assistant's may carry its cards."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    trace_id: str | None = None
+    recommendation_id: str | None = None
+    items: list[RecommendedItem] = Field(default_factory=list)
+
+
 # A turn --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,1 +1,1 @@
-"""Filled in below."""
+"""The HTTP surface: routes, guards and problem documents. :mod:`shopfloor.server` puts them together."""

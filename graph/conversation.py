@@ -57,17 +57,17 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
         return Plan(route, inventory=(_stock_task(text, lowered, memory, lexicon),), **decided)  # pyright: ignore[reportArgumentType]
     wish, question = split_mixed(text)
     if question is not None and depends(question, lexicon):
-        then = inventory_task(question, city=lexicon.place_in(question), size=cues.size_in(cues.normal(question)))
-        task = recommend_task(wish, count=count_in(lowered), then=then)
-        return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
+        then = _of_top(question, lexicon)
+        task = recommend_task(wish, count=count_in(lowered))
+        return Plan(route, recommend=task, inventory=(then,), **decided)  # pyright: ignore[reportArgumentType]
     if question is not None:
         task = recommend_task(wish, count=count_in(lowered))
         stock = _stock_task(question, cues.normal(question), memory, lexicon)
         return Plan(route, recommend=task, inventory=(stock,), **decided)  # pyright: ignore[reportArgumentType]
     city = lexicon.place_in(text)
-    then = inventory_task("Is it in stock" + (f" in {city}?" if city else "?"), city=city)
-    task = recommend_task(text, count=count_in(lowered), city=city, then=then)
-    return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
+    then = inventory_task("Is it in stock" + (f" in {city}?" if city else "?"), of_top=True, city=city)
+    task = recommend_task(text, count=count_in(lowered), city=city)
+    return Plan(route, recommend=task, inventory=(then,), **decided)  # pyright: ignore[reportArgumentType]
 
 
 def count_in(lowered: str) -> int:
@@ -223,8 +223,9 @@ def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
     if not (colour or (cues.refines(wished) and len(cues.words(wished)) <= cues.MAX_FOLLOW_UP_WORDS)):
         return None
     if question is not None:
-        then = inventory_task(question, city=lexicon.place_in(question) or _city(memory))
-        return _rule("both", "changed the last request and asked about stock", recommend=recommend_task(wish, refine=True, then=then))
+        then = _of_top(question, lexicon)
+        task = recommend_task(wish, refine=True)
+        return _rule("both", "changed the last request and asked about stock", recommend=task, inventory=(then,))
     city = lexicon.place_in(text) if _IN_STOCK_IN.search(text) else None
     task = recommend_task(text, count=count_in(lowered), refine=True, city=city)
     return _rule("recommendation", "changed the last request", recommend=task)
@@ -249,6 +250,11 @@ def _stock_task(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> In
     if lexicon.sku_in(text) is None and cues.has_pronoun(lowered) and memory.focus_sku is not None:
         sku = memory.focus_sku
     return inventory_task(text, sku=sku, city=None if lexicon.place_in(text) else _city(memory))
+
+
+def _of_top(question: str, lexicon: Lexicon) -> InventoryTask:
+    size = cues.size_in(cues.normal(question))
+    return inventory_task(question, of_top=True, city=lexicon.place_in(question), size=size)
 
 
 def _stock_city(text: str, lexicon: Lexicon) -> str | None:

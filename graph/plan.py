@@ -10,13 +10,12 @@ DEFAULT_COUNT = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decided turn. ``inventory`` tasks run side by side with ``recommend``, whose own ``then`` waits for it.
+    """A decided turn. ``inventory`` tasks run side by side with ``recommend``, unless one is about its first product.
 
     Attributes:
         reply: the kind of a direct answer (a key of replies.toml, or ``details``), where no agent is asked.
         text: a direct answer's words, where the supervisor wrote them.
         skus: products a ``details`` reply is about.
-        forget_pending: the open question is settled or dropped.
     """
 
     route: Route
@@ -39,7 +38,7 @@ class Plan:
             reason=self.reason,
             reply=self.reply,
             text=self.text,
-            sku=list(self.skus),
+            skus=list(self.skus),
         )
 
 
@@ -50,18 +49,16 @@ def recommend_task(
     city: str | None = None,
     refine: bool = False,
     explain: bool = True,
-    then: InventoryTask | None = None,
     call_id: str | None = None,
 ) -> RecommendTask:
     """A recommendation agent's task."""
-    return RecommendTask(
-        text=text, count=count, city=city, refine=refine, explain=explain, then=then, call_id=call_id
-    )
+    return RecommendTask(text=text, count=count, city=city, refine=refine, explain=explain, call_id=call_id)
 
 
 def inventory_task(
     question: str,
     *,
+    of_top: bool = False,
     sku: str | None = None,
     city: str | None = None,
     store_id: str | None = None,
@@ -69,4 +66,6 @@ def inventory_task(
     call_id: str | None = None,
 ) -> InventoryTask:
     """An inventory agent's task."""
-    return InventoryTask(question=question, sku=sku, city=city, store_id=store_id, size=size, call_id=call_id)
+    return InventoryTask(
+        question=question, of_top=of_top, sku=sku, city=city, store_id=store_id, size=size, call_id=call_id
+    )

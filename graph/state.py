@@ -78,9 +78,10 @@ class Pending(TypedDict):
 
 
 class InventoryTask(TypedDict):
-    """What the inventory agent is asked."""
+    """What the inventory agent is asked. ``of_top``: about the first product of the recommendation made in this turn."""
 
     question: str
+    of_top: bool
     sku: str | None
     city: str | None
     store_id: str | None
@@ -89,14 +90,13 @@ class InventoryTask(TypedDict):
 
 
 class RecommendTask(TypedDict):
-    """What the recommendation agent is asked. ``then``: a stock question about its first item."""
+    """What the recommendation agent is asked. ``refine``: change the last request; ``explain``: say why, streamed."""
 
     text: str
     count: int
     city: str | None
     refine: bool
     explain: bool
-    then: InventoryTask | None
     call_id: str | None
 
 
@@ -109,7 +109,7 @@ class Decision(TypedDict):
     reason: str
     reply: str | None
     text: str | None
-    sku: list[str]
+    skus: list[str]
 
 
 class Finding(TypedDict):
@@ -167,11 +167,11 @@ class AgentState(TypedDict):
 
     recommend: RecommendTask | None
     inventory: InventoryTask | None
+    after: list[InventoryTask]
+    back: Literal["supervisor", "respond"]
     shown: list[ShownItem]
     focus: Focus
     parsed: dict[str, JsonValue] | None
-    trace_id: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

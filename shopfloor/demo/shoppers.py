@@ -44,9 +44,9 @@ def make_shoppers(params: Params, brands: list[str], colours: list[str]) -> list
     """All shoppers, in the order in which they joined; ``brands`` and ``colours`` are the catalogue's."""
     rng = stream(params.seed, "shoppers")
     days = params.months_until_all_joined * 30
-    # The square root makes more of them join late: the shop grows. A third was there from the start.
+    # The square root makes more of them join late: the shop grows. Nearly half were there from the start.
     joined = sorted(
-        params.start + timedelta(days=0 if rng.random() < 0.33 else int(days * math.sqrt(rng.random())))
+        params.start + timedelta(days=0 if rng.random() < 0.45 else int(days * math.sqrt(rng.random())))
         for _ in range(params.shoppers)
     )
     return [_shopper(rng, params, f"CU-{n:04d}", day, brands, colours) for n, day in enumerate(joined, 1)]

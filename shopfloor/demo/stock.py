@@ -8,6 +8,7 @@ from random import Random
 from shopfloor.demo.catalogue import Catalogue, Product, Store, Variant
 from shopfloor.demo.chance import poisson, stream
 from shopfloor.demo.params import Params
+from shopfloor.demo.taste import season_of
 
 
 @dataclass(frozen=True)
@@ -59,31 +60,47 @@ def inventory(
 ) -> list[tuple[str, str, str, int]]:
     """Rows (store_id, sku, item_id, quantity) on the evening of the last day.
 
-    Shelves follow what sold in the last 120 days, fuller in the middle sizes; some variants are sold out.
+    The buyer fills the shelves for about four months, fuller in the middle sizes, and keeps a token
+    number of everything on the rail; some variants are sold out.
     """
     rng = stream(params.seed, "stock")
-    since = params.end - timedelta(days=120)
-    recent: Counter[tuple[str, str]] = Counter()
-    overall: Counter[str] = Counter()
-    for line in sold:
-        if line.day > since:
-            recent[line.store_id, line.sku] += line.quantity
-            overall[line.sku] += line.quantity
+    expected = _four_months(params, sold)
+    total: Counter[str] = Counter()
+    for (_, sku), units in expected.items():
+        total[sku] += units
     rows: list[tuple[str, str, str, int]] = []
-    stores = len(catalogue.stores)
     for store in catalogue.stores:
-        units = params.assortment[store.type].units
+        rule = params.assortment[store.type]
         always = params.always_carried.get(store.store_id, ())
         for product in catalogue.products:
             variants = carried[store.store_id].get(product.sku, ())
-            demand = 0.7 * recent[store.store_id, product.sku] + 0.3 * overall[product.sku] / stores
-            gone = 0.0 if product.sku in always else params.sold_out_share
-            # About four months of cover, and never fewer than a token number on the rail.
-            target = max(demand, 0.55 * units * len(variants) ** 0.7)
+            demand = 0.7 * expected[store.store_id, product.sku] + 0.3 * total[product.sku] / len(catalogue.stores)
+            gone = 0.0 if product.sku in always else _sold_out_share(params, store, product)
+            target = max(demand, rule.units * len(variants))
             for variant, share in zip(variants, _size_curve(product, variants), strict=True):
-                quantity = 0 if rng.random() < gone else poisson(rng, target * share)
-                rows.append((store.store_id, product.sku, variant.item_id, quantity))
+                quantity = 1 + poisson(rng, max(0.0, target * share - 1.0))
+                sold_out = rng.random() < gone
+                rows.append((store.store_id, product.sku, variant.item_id, 0 if sold_out else quantity))
     return rows
+
+
+def _sold_out_share(params: Params, store: Store, product: Product) -> float:
+    """Goods of a season that is over, and not about to come, are sold off and not refilled."""
+    south = bool(store.city) and params.cities[store.city].south
+    seasons = {season_of(day, south) for day in (params.end, params.end + timedelta(days=90))} | {"all year"}
+    return params.sold_out_share if seasons & set(product.seasons) else params.off_season_sold_out_share
+
+
+def _four_months(params: Params, sold: list[SoldLine]) -> Counter[tuple[str, str]]:
+    """Units to expect by store and SKU: the last 120 days, or the coming 120 a year ago if those sold more."""
+    recent: Counter[tuple[str, str]] = Counter()
+    year_ago: Counter[tuple[str, str]] = Counter()
+    for line in sold:
+        if line.day > params.end - timedelta(days=120):
+            recent[line.store_id, line.sku] += line.quantity
+        elif 0 <= (line.day - params.end).days + 365 < 120:
+            year_ago[line.store_id, line.sku] += line.quantity
+    return recent | year_ago
 
 
 def _size_curve(product: Product, variants: tuple[Variant, ...]) -> list[float]:

@@ -1,7 +1,7 @@
 """The catalogue in use: made on first start, found again on the next, and a few small readers that many parts need."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -207,7 +207,7 @@ def _import(source: Path, target: Path, origin: str, progress: Progress | None) 
 
 
 @contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
+def _one_at_a_time(path: Path) -> Generator[None]:
     """Hold the lock that belongs to ``path``; the system frees it when a process dies.
 
     The lock is SQLite's own on an empty database, which works alike on every system.

@@ -29,9 +29,9 @@ class Load:
     connection: sqlite3.Connection
     log: IssueLog
     progress: Progress | None = None
-    files: list[FileReport] = field(default_factory=lambda: [])
+    files: list[FileReport] = field(default_factory=list)
     skus: set[str] = field(default_factory=lambda: set())
-    items: dict[str, str] = field(default_factory=lambda: {})
+    items: dict[str, str] = field(default_factory=dict)
     stores: set[str] = field(default_factory=lambda: set())
     currencies: Counter[str] = field(default_factory=lambda: Counter())
 
@@ -92,7 +92,7 @@ class Once:
 
     load: Load
     file: FileReport
-    lines: dict[object, int] = field(default_factory=lambda: {})
+    lines: dict[object, int] = field(default_factory=dict)
 
     def is_new(self, key: object, line: int, shown: str) -> bool:
         """Whether ``key`` is met for the first time; otherwise the row is rejected."""

@@ -22,7 +22,7 @@ class About:
 
     name: str | None = None
     currency: str | None = None
-    mapping: dict[str, str] = field(default_factory=lambda: {})
+    mapping: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class Shop:
 
     path: Path
     about: About
-    sources: list[tuple[Table, Source]] = field(default_factory=lambda: [])
-    notices: list[str] = field(default_factory=lambda: [])
+    sources: list[tuple[Table, Source]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 def find_shop(path: Path, mapping: Mapping[str, str]) -> Shop:

@@ -1,5 +1,6 @@
 """What each store carries, and how many units lie on its shelves on the last day."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -78,7 +79,7 @@ def inventory(
             gone = 0.0 if product.sku in always else _sold_out_share(params, store, product)
             target = max(demand, rule.units * len(variants))
             for variant, share in zip(variants, _size_curve(product, variants), strict=True):
-                quantity = 1 + poisson(rng, max(0.0, target * share - 1.0))
+                quantity = 1 + poisson(rng, max(0.0, target * share * math.exp(rng.gauss(0.0, 0.4)) - 1.0))
                 sold_out = rng.random() < gone
                 rows.append((store.store_id, product.sku, variant.item_id, 0 if sold_out else quantity))
     return rows

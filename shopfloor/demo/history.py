@@ -211,7 +211,8 @@ class Storyteller:
         carried = self._carried[order.store_id].get(product.sku, ())
         variant = next((v for v in carried if v.size == size and v.colour == line.variant.colour), None)
         if variant and variant != line.variant:
-            again = Line(product, variant, line.quantity, line.unit_price, abs(product.sizes.index(size) - true))
+            price = round(variant.price * line.unit_price / line.variant.price, 2)  # the sale price, if it was one
+            again = Line(product, variant, line.quantity, price, abs(product.sizes.index(size) - true))
             self._orders.append(Order(at + timedelta(minutes=4), shopper, order.store_id, "COMPLETE", (again,)))
 
     def _rate(self, order: Order, line: Line, wrong: bool, quality: float, rng: Random) -> None:

@@ -15,10 +15,10 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from shopfloor.errors import InputError, ModelError, NotFoundError, ShopfloorError
+from shopfloor.errors import InputError, NotFoundError, ShopfloorError
 from shopfloor.http.continuity import Continuity, Said
 from shopfloor.http.identity import Caller
-from shopfloor.http.service import Service, error_of
+from shopfloor.http.service import Service, reply_of
 from shopfloor.tools.schemas import DoneEvent, ErrorEvent, Reply, ThreadId, TokenEvent, TurnEvent, UserId
 
 MODEL = "shopfloor"
@@ -149,13 +149,7 @@ def openai_routes(service: Service, continuity: Continuity) -> APIRouter:
         if request.stream:
             usage = request.stream_options is not None and request.stream_options.include_usage
             return EventSourceResponse(_chunks(events, turn, usage=usage), ping=PING_S)
-        async with contextlib.aclosing(events):
-            async for event in events:
-                if isinstance(event, DoneEvent):
-                    return _completion(turn.finish(event.reply))
-                if isinstance(event, ErrorEvent):
-                    raise error_of(event)
-        raise ModelError("The turn ended without an answer; try again.")
+        return _completion(turn.finish(await reply_of(events)))
 
     return router
 

@@ -1,6 +1,7 @@
 """Errors as problem documents (RFC 9457): a code, a sentence that says what to do, and the trace id."""
 
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -78,7 +79,7 @@ def problem_response(
         status=status,
         detail=detail,
         code=code,
-        trace_id=current_trace_id() or "",
+        trace_id=current_trace_id() or uuid.uuid4().hex,
         matches=list(matches),
     )
     body: dict[str, Any] = problem.model_dump()
@@ -150,7 +151,9 @@ def explain(errors: Sequence[Any]) -> str:
 def route_of(scope: Mapping[str, Any]) -> str:
     """The route's template (``/api/threads/{thread_id}``), which is bounded; ``other`` for what has no route."""
     path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else "other"
+    if isinstance(path, str):
+        return path
+    return scope["path"] if scope["path"] in _PLAIN_ROUTES else "other"
 
 
 def retry_after(seconds: float) -> dict[str, str]:
@@ -164,6 +167,8 @@ def _title(status: int) -> str:
     except ValueError:
         return "Error"
 
+
+_PLAIN_ROUTES = frozenset({"/mcp", "/openapi.json", "/docs"})
 
 _HINTS: Mapping[int, str] = {
     404: "There is nothing at this address; /openapi.json lists what there is.",

@@ -225,14 +225,7 @@ class Service:
         Raises:
             ShopfloorError: the turn failed.
         """
-        events = await self.begin(text, user_id=user_id, thread_id=thread_id, door=door)
-        async with contextlib.aclosing(events):
-            async for event in events:
-                if isinstance(event, DoneEvent):
-                    return event.reply
-                if isinstance(event, ErrorEvent):
-                    raise error_of(event)
-        raise ModelError("The turn ended without an answer; try again.")
+        return await reply_of(await self.begin(text, user_id=user_id, thread_id=thread_id, door=door))
 
     async def _follow(
         self, first: TurnEvent, events: AsyncIterator[TurnEvent], started: float
@@ -283,6 +276,24 @@ class Service:
         if not response.duplicate:
             self.metrics.feedback.labels(agent=response.agent).inc()
         return response
+
+
+async def reply_of(events: AsyncGenerator[TurnEvent, None]) -> Reply:
+    """Follow a turn to its end: the events after the reply belong to it too.
+
+    Raises:
+        ShopfloorError: the turn failed.
+    """
+    reply: Reply | None = None
+    async with contextlib.aclosing(events):
+        async for event in events:
+            if isinstance(event, DoneEvent):
+                reply = event.reply
+            elif isinstance(event, ErrorEvent):
+                raise error_of(event)
+    if reply is None:
+        raise ModelError("The turn ended without an answer; try again.")
+    return reply
 
 
 def error_of(event: ErrorEvent) -> ShopfloorError:

@@ -72,10 +72,13 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._on_connection, work, True)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` inside one transaction: committed when it returns, rolled back when it raises."""
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Run ``work`` inside one transaction: committed when it returns, rolled back when it raises.
+
+        ``durable``: on disk before this returns (synchronous FULL), so that not even a power cut loses it.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, self._in_transaction, work)
+        return await loop.run_in_executor(self._writer, self._in_transaction, work, durable)
 
     def read_sync(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """``read`` for callers that are on a thread of their own already."""
@@ -102,8 +105,11 @@ class Database:
                 self._connections.append(connection)
         return work(connection)
 
-    def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], T], durable: bool) -> T:
+        level = "FULL" if durable else self._synchronous
+
         def transaction(connection: sqlite3.Connection) -> T:
+            connection.execute(f"PRAGMA synchronous = {level}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)

@@ -35,8 +35,13 @@ def state_first(connection: sqlite3.Connection) -> None:
     _run_script(connection, "state.sql")
 
 
+def state_feedback_keys(connection: sqlite3.Connection) -> None:
+    """Idempotency keys by user, several to one reaction."""
+    _run_script(connection, "state_feedback_keys.sql")
+
+
 CATALOGUE = Schema("catalogue", (catalogue_first,))
-STATE = Schema("state", (state_first,))
+STATE = Schema("state", (state_first, state_feedback_keys))
 
 
 def open_catalogue(path: Path) -> None:

@@ -6,6 +6,6 @@ import updates. Image files, nested JSON documents and spreadsheets are not read
 """
 
 from shopfloor.store.importer.report import FileReport, ImportReport, Issue, Progress
-from shopfloor.store.importer.run import import_shop
+from shopfloor.store.importer.run import ImportOptions, import_shop
 
-__all__ = ["FileReport", "ImportReport", "Issue", "Progress", "import_shop"]
+__all__ = ["FileReport", "ImportOptions", "ImportReport", "Issue", "Progress", "import_shop"]

@@ -29,11 +29,11 @@ class Load:
     connection: sqlite3.Connection
     log: IssueLog
     progress: Progress | None = None
-    files: list[FileReport] = field(default_factory=list)
-    skus: set[str] = field(default_factory=lambda: set())
-    items: dict[str, str] = field(default_factory=dict)
-    stores: set[str] = field(default_factory=lambda: set())
-    currencies: Counter[str] = field(default_factory=lambda: Counter())
+    files: list[FileReport] = field(default_factory=list[FileReport])
+    skus: set[str] = field(default_factory=set[str])
+    items: dict[str, str] = field(default_factory=dict[str, str])
+    stores: set[str] = field(default_factory=set[str])
+    currencies: Counter[str] = field(default_factory=Counter[str])
 
     def read_keys(self) -> None:
         """Take over the keys that the catalogue holds already."""
@@ -92,7 +92,7 @@ class Once:
 
     load: Load
     file: FileReport
-    lines: dict[object, int] = field(default_factory=dict)
+    lines: dict[object, int] = field(default_factory=dict[object, int])
 
     def is_new(self, key: object, line: int, shown: str) -> bool:
         """Whether ``key`` is met for the first time; otherwise the row is rejected."""

@@ -1,4 +1,4 @@
-"""Reads CSV, JSONL, Parquet and SQLite tables as one thing: column names and rows with their line numbers.
+"""Reads CSV, JSONL and SQLite tables as one thing: column names and rows with their line numbers.
 
 A row that can't be read at all comes as a :class:`BadRow`, in its place among the good ones.
 """
@@ -59,25 +59,6 @@ class Source(Protocol):
         ...
 
 
-def open_file(path: Path) -> Source:
-    """The reader for ``path`` by its suffix.
-
-    Raises:
-        ImportRejectedError: no header, a damaged file, or a text that is not UTF-8.
-    """
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".csv":
-            return CsvSource(path)
-        if suffix in {".jsonl", ".ndjson"}:
-            return JsonlSource(path)
-        if suffix == ".parquet":
-            return ParquetSource(path)
-    except OSError as error:
-        raise ImportRejectedError(f"{path.name} can't be read ({error.strerror or error}).") from error
-    raise ImportRejectedError(f"{path.name}: a shop's files are CSV, JSONL or Parquet.")
-
-
 class CsvSource:
     """A CSV file with a header line; comma, semicolon or tab between cells."""
 
@@ -124,7 +105,7 @@ class CsvSource:
         with _decoding(self._path), self._path.open(encoding=self._encoding, newline="") as file:
             first = file.readline(CELL_LIMIT)
         self._delimiter = max(_DELIMITERS, key=first.count)
-        return next(csv.reader([first], delimiter=self._delimiter), [])
+        return next(csv.reader([first], delimiter=self._delimiter), list[str]())
 
 
 class JsonlSource:
@@ -168,40 +149,6 @@ class JsonlSource:
                     yield line, cast("Mapping[str, Any]", found)
                 else:
                     yield line, "is not a JSON object"
-
-
-class ParquetSource:
-    """A Parquet file; the line of a row is its number."""
-
-    def __init__(self, path: Path) -> None:
-        # pyarrow takes 0.3 s and 60 MB: only a shop with Parquet files pays for it.
-        import pyarrow
-        import pyarrow.parquet
-
-        self._path = path
-        self.label = path.name
-        try:
-            with pyarrow.parquet.ParquetFile(path) as file:
-                self.columns: Sequence[str] = [str(name) for name in file.schema_arrow.names]
-                self.total: int | None = int(file.metadata.num_rows)
-        except pyarrow.ArrowException as error:
-            raise ImportRejectedError(f"{path.name} is not a readable Parquet file ({error}).") from error
-
-    def rows(self) -> Iterator[Row | BadRow]:
-        """Rows, 10,000 at a time."""
-        import pyarrow
-        import pyarrow.parquet
-
-        line = 0
-        try:
-            with pyarrow.parquet.ParquetFile(self._path) as file:
-                for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                    columns: list[list[object]] = [column.to_pylist() for column in batch.columns]
-                    for cells in zip(*columns, strict=True):
-                        line += 1
-                        yield Row(line, cells)
-        except pyarrow.ArrowException as error:
-            raise ImportRejectedError(f"{self.label} is damaged after row {line} ({error}).") from error
 
 
 class SqliteSource:

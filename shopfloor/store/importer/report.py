@@ -52,8 +52,8 @@ class FileReport:
 class IssueLog:
     """Collects issues while an import runs; keeps the first of them and counts all."""
 
-    issues: list[Issue] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list[Issue])
+    notices: list[str] = field(default_factory=list[str])
     rejected: int = 0
     changed: int = 0
 

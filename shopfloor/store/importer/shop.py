@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from shopfloor.errors import ImportRejectedError
-from shopfloor.store.importer.readers import Source, SqliteSource, open_database, open_file
+from shopfloor.store.importer.parquet import ParquetSource
+from shopfloor.store.importer.readers import CsvSource, JsonlSource, Source, SqliteSource, open_database
 from shopfloor.store.importer.tables import TABLES, Table
 
 FILE_SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
@@ -22,7 +23,7 @@ class About:
 
     name: str | None = None
     currency: str | None = None
-    mapping: dict[str, str] = field(default_factory=dict)
+    mapping: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -31,8 +32,8 @@ class Shop:
 
     path: Path
     about: About
-    sources: list[tuple[Table, Source]] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    sources: list[tuple[Table, Source]] = field(default_factory=list[tuple[Table, Source]])
+    notices: list[str] = field(default_factory=list[str])
 
 
 def find_shop(path: Path, mapping: Mapping[str, str]) -> Shop:
@@ -46,7 +47,7 @@ def find_shop(path: Path, mapping: Mapping[str, str]) -> Shop:
     elif path.is_file() and path.suffix.lower() in DATABASE_SUFFIXES:
         shop = _find_in_database(path)
     elif path.is_file():
-        shop = Shop(path, About(), [(_table_of_file(path, mapping), open_file(path))])
+        shop = Shop(path, About(), [(_table_of_file(path, mapping), _open_file(path))])
     else:
         raise ImportRejectedError(f"There is nothing at {path}; name a shop's folder, file or SQLite database.")
     if not shop.sources:
@@ -79,15 +80,35 @@ def is_catalogue(path: Path) -> bool:
     return {"meta", "products", "product_fts", "_sqlite_migrations"} <= names
 
 
+def _open_file(path: Path) -> Source:
+    """The reader for ``path`` by its suffix.
+
+    Raises:
+        ImportRejectedError: no header, a damaged file, or a text that is not UTF-8.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".csv":
+            return CsvSource(path)
+        if suffix in {".jsonl", ".ndjson"}:
+            return JsonlSource(path)
+        if suffix == ".parquet":
+            return ParquetSource(path)
+    except OSError as error:
+        raise ImportRejectedError(f"{path.name} can't be read ({error.strerror or error}).") from error
+    raise ImportRejectedError(f"{path.name}: a shop's files are CSV, JSONL or Parquet.")
+
+
 def _find_in_folder(folder: Path) -> Shop:
     shop = Shop(folder, _read_about(folder / ABOUT_FILE))
     chosen: dict[str, tuple[tuple[int, int], Table, Path]] = {}
+    ignored_names: list[str] = []
     for file in sorted(folder.iterdir()):
         if file.name == ABOUT_FILE or file.name.startswith(".") or not file.is_file():
             continue
         table = _table_by_stem(file)
         if table is None:
-            shop.notices.append(f"{file.name} is not a file of a shop and was ignored.")
+            ignored_names.append(file.name)
             continue
         rank = (table.stems.index(file.stem.lower()), FILE_SUFFIXES.index(file.suffix.lower()))
         other = chosen.get(table.name)
@@ -97,7 +118,9 @@ def _find_in_folder(folder: Path) -> Shop:
             used = chosen[table.name][2]
             ignored = other[2] if used == file else file
             shop.notices.append(f"{ignored.name} was ignored: {used.name} is used.")
-    shop.sources = [(table, open_file(chosen[table.name][2])) for table in TABLES if table.name in chosen]
+    if ignored_names:
+        shop.notices.append(f"Ignored, as they are not files of a shop: {', '.join(ignored_names)}.")
+    shop.sources = [(table, _open_file(chosen[table.name][2])) for table in TABLES if table.name in chosen]
     return shop
 
 
@@ -118,7 +141,8 @@ def _find_in_database(path: Path) -> Shop:
         if there:
             shop.sources.append((table, SqliteSource(path, there[0])))
         shop.notices.extend(f"Table {name} was ignored: {there[0]} is used." for name in there[1:])
-    shop.notices.extend(f"Table {name} is not a table of a shop and was ignored." for name in names.values())
+    if names:
+        shop.notices.append(f"Ignored, as they are not tables of a shop: {', '.join(names.values())}.")
     return shop
 
 
@@ -156,7 +180,7 @@ def _read_about(path: Path) -> About:
     if not isinstance(found, dict):
         raise ImportRejectedError(f"{path.name} must be one JSON object (name, currency, mapping).")
     about = cast("dict[str, Any]", found)
-    mapping = about.get("mapping") or {}
+    mapping: object = about.get("mapping") or {}
     if not isinstance(mapping, dict):
         raise ImportRejectedError(f"{path.name}: mapping must be an object such as {{'products.sku': 'ProductCode'}}.")
     columns = {str(key): str(value) for key, value in cast("dict[Any, Any]", mapping).items()}

@@ -104,7 +104,7 @@ def joined(cell: object) -> str | None:
 def number(cell: object) -> float | None:
     """A number such as a coordinate or a rating."""
     if isinstance(cell, bool):
-        raise ValueError("is true or false, not a number")
+        raise ValueError("is true or false, not a number")  # noqa: TRY004  a reason for the report
     if isinstance(cell, int | float):
         value = float(cell)
     else:
@@ -237,7 +237,7 @@ def options(cell: object) -> str | None:
         except ValueError as error:
             raise ValueError(f"{_quoted(cell)} is not a JSON object") from error
         if not isinstance(loaded, Mapping):
-            raise ValueError(f"{_quoted(cell)} is not a JSON object")
+            raise ValueError(f"{_quoted(cell)} is not a JSON object")  # noqa: TRY004  a reason for the report
         found = cast("Mapping[Any, Any]", loaded)
     return dump({str(key): attribute(value) for key, value in found.items() if attribute(value) is not None})
 

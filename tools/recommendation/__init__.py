@@ -1,1 +1,6 @@
-"""Filled in below."""
+"""The recommendation agent: read a request, find products that fit it, rank them, explain the choice."""
+
+from shopfloor.tools.recommendation.agent import RecommendationAgent
+from shopfloor.tools.recommendation.query import ParsedRequest, Recommendation, RecommendQuery
+
+__all__ = ["ParsedRequest", "RecommendQuery", "Recommendation", "RecommendationAgent"]

@@ -1,0 +1,289 @@
+"""The recommendation agent: request in, cards with reasons out, then a streamed explanation.
+
+agent = RecommendationAgent(catalogue, runtime, settings)
+answer = await agent.recommend(RecommendQuery(text="a warm blue jacket under 120", user_id="ada"))
+async for piece in agent.explain(answer): ...
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from opentelemetry import trace
+
+from shopfloor.errors import ModelError
+from shopfloor.local_models.runtime import Runtime
+from shopfloor.settings import Settings
+from shopfloor.store.database import Database
+from shopfloor.tools.recommendation.behaviour import Past, load_past
+from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
+from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
+from shopfloor.tools.recommendation.explanation import stream_explanation
+from shopfloor.tools.recommendation.model_score import model_scores, scoring_prefix
+from shopfloor.tools.recommendation.parsing import parse
+from shopfloor.tools.recommendation.places import find_place
+from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation, RecommendQuery
+from shopfloor.tools.recommendation.ranking import RankingWeights, fused, popularity, with_variety
+from shopfloor.tools.recommendation.refinement import refine
+from shopfloor.tools.recommendation.retrieval import coverage, search_words, text_scores
+from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, read_revision
+from shopfloor.tools.recommendation.vocabulary import Vocabulary, build_vocabulary
+from shopfloor.tools.recommendation.wording import Why, explanations, reasons, relaxed_note
+from shopfloor.tools.schemas import RecommendedItem
+
+MAX_CANDIDATES = 20
+BEST_SELLERS = 0.02  # share of the catalogue that counts as best sellers, at least 5 products
+
+_tracer = trace.get_tracer("shopfloor")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What retrieval hands on: candidates best first, with what every signal gave each."""
+
+    parsed: ParsedRequest
+    fit: Fit
+    place: Place
+    past: Past
+    candidates: tuple[Candidate, ...]
+    facts: dict[str, Facts]
+
+
+class RecommendationAgent:
+    """Recommends products of one catalogue. Safe for many callers at once; holds the facets of one revision."""
+
+    def __init__(
+        self,
+        catalogue: Database,
+        runtime: Runtime | None,
+        settings: Settings,
+        *,
+        weights: RankingWeights | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._runtime = runtime
+        self._settings = settings
+        self._weights = weights or RankingWeights()
+        self._loaded: tuple[Snapshot, Vocabulary] | None = None
+        self._loading = asyncio.Lock()
+
+    async def warm(self) -> None:
+        """Read the catalogue's facets now rather than at the first request."""
+        await self._facets()
+
+    async def parse(self, query: RecommendQuery) -> ParsedRequest:
+        """Only understand a request, in the light of the conversation."""
+        snapshot, vocabulary = await self._facets()
+        past = await self._catalogue.read(lambda c: load_past(c, query.user_id, ()))
+        return refine(parse(query.text, snapshot, vocabulary), query, snapshot, past.bought)
+
+    async def recommend(self, query: RecommendQuery) -> Recommendation:
+        """Choose, rank and explain up to ``query.count`` products. An empty list comes with a note."""
+        started = perf_counter()
+        with _tracer.start_as_current_span("recommend") as span:
+            snapshot, vocabulary = await self._facets()
+            loaded = perf_counter()
+            with _tracer.start_as_current_span("sql retrieve"):
+                found = await self._catalogue.read(lambda c: self._retrieve(c, query, snapshot, vocabulary))
+            retrieved = perf_counter()
+            scored, prompt, degraded = await self._with_model(query, found)
+            ranked = perf_counter()
+            answer = self._answer(query, scored, snapshot)
+            span.set_attribute("shopfloor.items", len(answer.items))
+            timings = {
+                "load": (loaded - started) * 1000,
+                "retrieve": (retrieved - loaded) * 1000,
+                "model": (ranked - retrieved) * 1000,
+                "cards": (perf_counter() - ranked) * 1000,
+                "total": (perf_counter() - started) * 1000,
+            }
+            return replace(answer, prompt=prompt, model_scored=bool(prompt), degraded=degraded, timings_ms=timings)
+
+    def explain(self, rec: Recommendation) -> AsyncIterator[str]:
+        """Stream one or two grounded sentences; joined they are the explanation."""
+        return stream_explanation(self._runtime, self._settings, rec)
+
+    async def _facets(self) -> tuple[Snapshot, Vocabulary]:
+        revision = await self._catalogue.read(read_revision)
+        loaded = self._loaded
+        if loaded is not None and loaded[0].revision == revision:
+            return loaded
+        async with self._loading:
+            if self._loaded is None or self._loaded[0].revision != revision:
+                self._loaded = await self._catalogue.read(_load)
+            return self._loaded
+
+    def _retrieve(
+        self, connection: sqlite3.Connection, query: RecommendQuery, snapshot: Snapshot, vocabulary: Vocabulary
+    ) -> Found:
+        past = load_past(connection, query.user_id, query.basket)
+        parsed = refine(parse(query.text, snapshot, vocabulary), query, snapshot, past.bought)
+        place, place_mask = find_place(connection, snapshot, query.city, query.store_id)
+        fitting = fit(parsed, snapshot, place_mask, self._allowed(snapshot, query))
+        rows: NDArray[np.int64] = np.flatnonzero(fitting.mask)
+        candidates = self._rank(connection, query, parsed, snapshot, past, rows) if len(rows) else ()
+        shown_place = Place() if "place" in fitting.relaxed else place
+        facts = load_facts(connection, [c.sku for c in candidates], parsed, shown_place, snapshot.has_stock)
+        return Found(parsed, fitting, place, past, candidates, facts)
+
+    def _allowed(self, snapshot: Snapshot, query: RecommendQuery) -> Mask | None:
+        allowed = np.ones(len(snapshot), dtype=np.bool_)
+        for sku in query.basket:
+            row = snapshot.row_of.get(sku)
+            if row is not None:
+                allowed[row] = False
+        if self._settings.out_of_stock == "hide" and snapshot.has_stock:
+            allowed &= snapshot.stock > 0
+        return allowed
+
+    def _rank(
+        self,
+        connection: sqlite3.Connection,
+        query: RecommendQuery,
+        parsed: ParsedRequest,
+        snapshot: Snapshot,
+        past: Past,
+        rows: NDArray[np.int64],
+    ) -> tuple[Candidate, ...]:
+        words = search_words(parsed)
+        text = text_scores(connection, snapshot, words, rows)
+        named = coverage(snapshot, (*parsed.head, *parsed.terms))
+        month = (query.now or datetime.now(UTC)).month
+        signals = fused(parsed, snapshot, past, text, named, rows, month, self._weights)
+        if self._settings.out_of_stock == "demote" and snapshot.has_stock:
+            signals["sold_out"] = np.where(snapshot.stock[rows] > 0, 0.0, self._weights.sold_out)
+        total = np.sum(list(signals.values()), axis=0) if signals else np.zeros(len(rows))
+        best = np.lexsort((rows, -total))[: max(MAX_CANDIDATES, query.count)]
+        chosen = [
+            Candidate(
+                snapshot.sku[int(rows[i])],
+                float(total[i]),
+                {name: float(values[i]) for name, values in signals.items() if values[i]},
+            )
+            for i in best
+        ]
+        return tuple(chosen)
+
+    async def _with_model(self, query: RecommendQuery, found: Found) -> tuple[Found, str, bool]:
+        """Add the model's signal where it counts. Returns the prompt's prefix, and whether a wanted model failed."""
+        if self._settings.model_ranking != "on" or not query.text or len(found.candidates) < 2:
+            return found, "", False
+        if self._runtime is None:
+            return found, "", True
+        candidates = [c for c in found.candidates if c.sku in found.facts]
+        try:
+            with _tracer.start_as_current_span("model score"):
+                scores = await model_scores(self._runtime, query.text, [found.facts[c.sku] for c in candidates])
+        except ModelError:
+            return found, "", True
+        weighted = [
+            Candidate(c.sku, c.score + extra, {**c.signals, "model": extra})
+            for c, extra in zip(candidates, (self._weights.model * scores).tolist(), strict=True)
+        ]
+        weighted.sort(key=lambda c: -c.score)
+        return replace(found, candidates=tuple(weighted)), scoring_prefix(query.text), False
+
+    def _answer(self, query: RecommendQuery, found: Found, snapshot: Snapshot) -> Recommendation:
+        known = [c for c in found.candidates if c.sku in found.facts]
+        known = _demoted(known, found.facts, self._settings, self._weights)
+        picked = _varied(known, found, query.count, self._weights)
+        chosen = _reasons_of(picked, found, snapshot)
+        words = reasons(chosen, found.parsed, found.place if "place" not in found.fit.relaxed else Place())
+        items = [
+            _card(candidate, why.facts, reason, position)
+            for position, (candidate, why, reason) in enumerate(zip(picked, chosen, words, strict=True), start=1)
+        ]
+        note = relaxed_note(found.fit.relaxed, found.parsed, found.place, bool(items))
+        sentences = explanations(chosen, found.parsed)
+        answer = " ".join(part for part in (note, *(options[0] for options in sentences)) if part)
+        return Recommendation(
+            items=items,
+            parsed=found.parsed,
+            candidates=tuple(known),
+            answer=answer,
+            note=note,
+            phrasings=tuple(tuple(options) for options in sentences),
+        )
+
+
+def _load(connection: sqlite3.Connection) -> tuple[Snapshot, Vocabulary]:
+    snapshot = load_snapshot(connection)
+    return snapshot, build_vocabulary(snapshot)
+
+
+def _demoted(
+    candidates: Sequence[Candidate], facts: dict[str, Facts], settings: Settings, weights: RankingWeights
+) -> list[Candidate]:
+    """Sold out is known for sure only from the card's own stock (size, colour and place count): demote or hide by it."""
+    if settings.out_of_stock == "hide":
+        return [c for c in candidates if facts[c.sku].in_stock]
+    if settings.out_of_stock == "show":
+        return list(candidates)
+    out: list[Candidate] = []
+    for candidate in candidates:
+        if facts[candidate.sku].in_stock or "sold_out" in candidate.signals:
+            out.append(candidate)
+        else:
+            signals = {**candidate.signals, "sold_out": weights.sold_out}
+            out.append(Candidate(candidate.sku, candidate.score + weights.sold_out, signals))
+    return sorted(out, key=lambda c: -c.score)
+
+
+def _varied(candidates: Sequence[Candidate], found: Found, count: int, weights: RankingWeights) -> list[Candidate]:
+    if not found.parsed.is_vague or found.parsed.order is not None:
+        return list(candidates[:count])
+    kinds = [found.facts[c.sku].category or "" for c in candidates]
+    out: list[Candidate] = []
+    for index, taken in with_variety([c.score for c in candidates], kinds, count, weights.variety):
+        candidate = candidates[index]
+        if taken and kinds[index]:
+            candidate = Candidate(candidate.sku, candidate.score + taken, {**candidate.signals, "variety": taken})
+        out.append(candidate)
+    return out
+
+
+def _reasons_of(picked: Sequence[Candidate], found: Found, snapshot: Snapshot) -> list[Why]:
+    popular = popularity(snapshot)
+    top = max(5, int(len(snapshot) * BEST_SELLERS))
+    line = float(np.sort(popular)[-min(top, len(popular))]) if len(popular) else 1.0
+    out: list[Why] = []
+    for candidate in picked:
+        partner = found.past.partners.get(candidate.sku)
+        row = snapshot.row_of[candidate.sku]
+        named = snapshot.row_of.get(partner[0]) if partner else None
+        strong = candidate.signals.get("together", 0.0) > 0.05
+        out.append(
+            Why(
+                facts=found.facts[candidate.sku],
+                signals=candidate.signals,
+                partner=snapshot.names[named] if named is not None and strong else None,
+                bought_before=candidate.sku in found.past.weights,
+                best_seller=bool(popular[row] >= line and popular[row] > 0),
+            )
+        )
+    return out
+
+
+def _card(candidate: Candidate, facts: Facts, reason: str, position: int) -> RecommendedItem:
+    return RecommendedItem(
+        sku=facts.sku,
+        name=facts.name,
+        price=facts.price,
+        currency=facts.currency,
+        reason=reason,
+        score=candidate.score,
+        signals=dict(candidate.signals),
+        in_stock=facts.in_stock,
+        position=position,
+        category=facts.category,
+        colour="|".join(facts.colours) or None,
+        sizes=list(facts.sizes),
+        rating_mean=facts.rating_mean,
+        rating_count=facts.rating_count,
+        stock_total=facts.stock,
+    )

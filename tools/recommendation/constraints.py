@@ -1,0 +1,228 @@
+"""Hard constraints as row masks, and what is given up, in which order, when nothing fits.
+
+Order of relaxing: other shades of the colour, attributes, brand, colour, a price up to a quarter off, size, price,
+place, age, the kind of thing, whom it is for. What was excluded ("not red") stays excluded always.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.tools.recommendation.language import FITS, SHADES
+from shopfloor.tools.recommendation.query import ParsedRequest
+from shopfloor.tools.recommendation.sizes import age_range, labels_for_age
+from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
+
+Mask = NDArray[np.bool_]
+PRICE_SLACK = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One constraint. ``looser`` are weaker forms of it, each with the name a note uses; the last may be everything."""
+
+    name: str
+    mask: Mask
+    looser: tuple[tuple[str, Mask], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Rows that fit, and the names of what was relaxed to find any (empty: nothing was)."""
+
+    mask: Mask
+    relaxed: tuple[str, ...] = ()
+
+
+RELAX_ORDER = ("shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
+               "kind", "gender")  # fmt: skip
+ALONE = frozenset(
+    {"shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age"}
+)
+
+
+def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, allowed: Mask | None = None) -> Fit:
+    """Find the rows that keep every constraint; relax in the stated order only when there are none.
+
+    Args:
+        parsed: the request.
+        snapshot: the catalogue's facets.
+        place: rows in stock where the shopper wants them; None: anywhere.
+        allowed: rows that may be shown at all (never relaxed); None: all.
+    """
+    never = _excluded(parsed, snapshot)
+    if allowed is not None:
+        never &= allowed
+    constraints = _constraints(parsed, snapshot)
+    if place is not None:
+        constraints.append(Constraint("place", place, (("place", _all(snapshot)),)))
+    mask = _meet(never, constraints, {})
+    if mask.any():
+        return Fit(mask)
+    for name in RELAX_ORDER:
+        if name in ALONE and _has(constraints, name):
+            mask = _meet(never, constraints, _choice(constraints, (name,)))
+            if mask.any():
+                return Fit(mask, (name,))
+    given_up: list[str] = []
+    for name in RELAX_ORDER:
+        if _has(constraints, name):
+            given_up.append(name)
+            mask = _meet(never, constraints, _choice(constraints, given_up))
+            if mask.any():
+                return Fit(mask, _stated(given_up))
+    return Fit(mask, _stated(given_up))
+
+
+def _stated(names: Sequence[str]) -> tuple[str, ...]:
+    weaker = {"colour": "shade", "price": "price_near"}
+    hidden = {weaker[name] for name in names if name in weaker}
+    return tuple(name for name in names if name not in hidden)
+
+
+def _has(constraints: Sequence[Constraint], name: str) -> bool:
+    return any(label == name for constraint in constraints for label, _ in constraint.looser)
+
+
+def _choice(constraints: Sequence[Constraint], names: Sequence[str]) -> dict[str, Mask]:
+    out: dict[str, Mask] = {}
+    for constraint in constraints:
+        for label, mask in constraint.looser:
+            if label in names:
+                out[constraint.name] = mask
+    return out
+
+
+def _meet(start: Mask, constraints: Sequence[Constraint], relaxed: dict[str, Mask]) -> Mask:
+    out = start.copy()
+    for constraint in constraints:
+        out &= relaxed.get(constraint.name, constraint.mask)
+    return out
+
+
+def _all(snapshot: Snapshot) -> Mask:
+    return np.ones(len(snapshot), dtype=np.bool_)
+
+
+def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
+    out: list[Constraint] = []
+    everything = _all(snapshot)
+    if parsed.colours:
+        exact, near = colour_rows(parsed.colours, snapshot), shade_rows(parsed.colours, snapshot)
+        if parsed.sizes:
+            exact = _same_variant(exact, parsed, snapshot)
+        out.append(Constraint("colours", exact, (("shade", near), ("colour", everything))))
+    if parsed.not_colours:
+        out.append(_not_colours(parsed, snapshot))
+    if parsed.sizes:
+        sized = snapshot.mask(snapshot.sizes[size] for size in parsed.sizes if size in snapshot.sizes)
+        out.append(Constraint("sizes", sized, (("size", everything),)))
+    if parsed.age is not None:
+        out.append(Constraint("age", _age_rows(parsed.age, snapshot), (("age", everything),)))
+    if parsed.gender is not None:
+        out.append(Constraint("gender", gender_rows(parsed.gender, snapshot), (("gender", everything),)))
+    if parsed.price_min is not None or parsed.price_max is not None:
+        near = price_rows(parsed, snapshot, PRICE_SLACK)
+        out.append(Constraint("price", price_rows(parsed, snapshot), (("price_near", near), ("price", everything))))
+    if parsed.brands:
+        rows = snapshot.mask(snapshot.brands[brand] for brand in parsed.brands if brand in snapshot.brands)
+        out.append(Constraint("brands", rows, (("brand", everything),)))
+    if parsed.attributes:
+        out.append(Constraint("attributes", _attribute_rows(parsed, snapshot), (("attribute", everything),)))
+    if parsed.categories or parsed.head:
+        out.append(Constraint("kind", kind_rows(parsed, snapshot), (("kind", everything),)))
+    return out
+
+
+def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows that no exclusion forbids (colours aside)."""
+    bad = snapshot.mask(snapshot.brands[brand] for brand in parsed.not_brands if brand in snapshot.brands)
+    bad |= snapshot.mask(snapshot.categories[name] for name in parsed.not_categories if name in snapshot.categories)
+    bad |= snapshot.mask(snapshot.text_stems[word] for word in parsed.not_terms if word in snapshot.text_stems)
+    bad |= snapshot.mask(snapshot.attributes[pair] for pair in parsed.not_attributes if pair in snapshot.attributes)
+    for gender in parsed.not_genders:
+        fits = {"kids": ("kids", "boys", "girls", "baby")}.get(gender, (gender,))
+        bad |= snapshot.mask(snapshot.genders[name] for name in fits if name in snapshot.genders)
+    rows = [snapshot.row_of[sku] for sku in parsed.exclude_skus if sku in snapshot.row_of]
+    bad[rows] = True
+    return ~bad
+
+
+def _not_colours(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
+    unwanted = [name for name in snapshot.colours if is_unwanted(name, parsed.not_colours)]
+    wanted = [name for name in snapshot.colours if name not in unwanted]
+    strict = ~snapshot.mask(snapshot.colours[name] for name in unwanted)
+    other = strict | snapshot.mask(snapshot.colours[name] for name in wanted)
+    return Constraint("not_colours", strict, (("not_colour", other),))
+
+
+def is_unwanted(colour: str, unwanted: Sequence[str]) -> bool:
+    """Whether a product's colour is one of the unwanted, their shades included ("not blue" forbids navy)."""
+    words = set(colour.split())
+    return any(words.issuperset(name.split()) or any(SHADES.get(word) == name for word in words) for name in unwanted)
+
+
+def colour_rows(colours: Sequence[str], snapshot: Snapshot) -> Mask:
+    """Rows in any of the colours by its own name: "blue" is also "dark blue", never "navy"."""
+    names = [name for name in snapshot.colours if any(set(name.split()).issuperset(c.split()) for c in colours)]
+    return snapshot.mask(snapshot.colours[name] for name in names)
+
+
+def shade_rows(colours: Sequence[str], snapshot: Snapshot) -> Mask:
+    """Rows whose colour is of the same family as one of the colours."""
+    families = {SHADES[word] for colour in colours for word in colour.split() if word in SHADES}
+    names = [name for name in snapshot.colours if any(SHADES.get(word) in families for word in name.split())]
+    return snapshot.mask(snapshot.colours[name] for name in names) | colour_rows(colours, snapshot)
+
+
+def _same_variant(exact: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Where variants have both, one variant must have the colour and the size together."""
+    pairs = [
+        rows
+        for (size, colour), rows in snapshot.combos.items()
+        if size in parsed.sizes and any(set(colour.split()).issuperset(c.split()) for c in parsed.colours)
+    ]
+    return exact & (~snapshot.varied | snapshot.mask(pairs))
+
+
+def _age_rows(age: float, snapshot: Snapshot) -> Mask:
+    labels = labels_for_age(snapshot, age)
+    aged = snapshot.mask(rows for label, rows in snapshot.sizes.items() if age_range(label) is not None)
+    return snapshot.mask(snapshot.sizes[label] for label in labels) | ~aged
+
+
+def gender_rows(gender: str, snapshot: Snapshot) -> Mask:
+    """Rows for this person; products that say nothing fit everybody."""
+    return snapshot.mask(snapshot.genders[g] for g in (*FITS.get(gender, ()), gender, "") if g in snapshot.genders)
+
+
+def price_rows(parsed: ParsedRequest, snapshot: Snapshot, slack: float = 0.0) -> Mask:
+    """Rows that can be bought within the limits; without a price a row never fits."""
+    out = ~np.isnan(snapshot.price_low)
+    if parsed.price_max is not None:
+        out &= snapshot.price_low <= parsed.price_max * (1 + slack) + 1e-9
+    if parsed.price_min is not None:
+        out &= snapshot.price_high >= parsed.price_min * (1 - slack) - 1e-9
+    return out
+
+
+def _attribute_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    out = _all(snapshot)
+    for key in dict.fromkeys(key for key, _ in parsed.attributes):
+        rows: list[Rows] = [
+            snapshot.attributes[pair] for pair in parsed.attributes if pair[0] == key and pair in snapshot.attributes
+        ]
+        out &= snapshot.mask(rows)
+    return out
+
+
+def kind_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows of any wanted category, else rows with every head word."""
+    if parsed.categories:
+        return snapshot.mask(snapshot.categories[name] for name in parsed.categories if name in snapshot.categories)
+    out = _all(snapshot)
+    for word in parsed.head:
+        out &= snapshot.mask([snapshot.stems[word]] if word in snapshot.stems else [])
+    return out

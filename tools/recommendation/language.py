@@ -1,0 +1,143 @@
+"""General knowledge of shoppers' English: colours, people, garments, occasions. Nothing of any one catalogue.
+
+All words are in the form that :mod:`shopfloor.tools.recommendation.text` makes of them (lower case, singular).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# A shade belongs to its family: who excludes blue excludes navy; who wants navy may be offered blue, with a note.
+SHADES: Mapping[str, str] = MappingProxyType({
+    "red": "red", "crimson": "red", "scarlet": "red", "burgundy": "red", "maroon": "red", "wine": "red",
+    "ruby": "red", "cherry": "red", "rust": "red", "brick": "red",
+    "blue": "blue", "navy": "blue", "cobalt": "blue", "azure": "blue", "indigo": "blue", "sky": "blue",
+    "turquoise": "blue", "teal": "blue", "aqua": "blue", "cyan": "blue", "denim": "blue", "petrol": "blue",
+    "green": "green", "olive": "green", "khaki": "green", "lime": "green", "mint": "green", "sage": "green",
+    "emerald": "green", "forest": "green", "moss": "green",
+    "yellow": "yellow", "mustard": "yellow", "lemon": "yellow", "ochre": "yellow", "amber": "yellow",
+    "orange": "orange", "coral": "orange", "apricot": "orange", "peach": "orange", "terracotta": "orange",
+    "purple": "purple", "violet": "purple", "lilac": "purple", "lavender": "purple", "mauve": "purple",
+    "plum": "purple", "aubergine": "purple",
+    "pink": "pink", "fuchsia": "pink", "magenta": "pink", "rose": "pink", "salmon": "pink", "blush": "pink",
+    "brown": "brown", "tan": "brown", "chocolate": "brown", "coffee": "brown", "chestnut": "brown",
+    "cognac": "brown", "camel": "brown", "walnut": "brown", "oak": "brown",
+    "grey": "grey", "charcoal": "grey", "anthracite": "grey", "slate": "grey", "graphite": "grey",
+    "black": "black", "jet": "black", "ebony": "black",
+    "white": "white", "ivory": "white", "cream": "white", "ecru": "white", "offwhite": "white",
+    "beige": "beige", "sand": "beige", "stone": "beige", "taupe": "beige", "oatmeal": "beige", "natural": "beige",
+    "silver": "silver", "gold": "gold", "golden": "gold", "bronze": "gold", "copper": "gold", "brass": "gold",
+    "multicolour": "multicolour", "multicoloured": "multicolour", "rainbow": "multicolour",
+})  # fmt: skip
+
+# These are colours wherever they stand; the other shades only where the catalogue lists them as colours.
+SURE_COLOURS = frozenset({
+    "red", "blue", "green", "yellow", "purple", "pink", "brown", "grey", "black", "white", "beige", "navy",
+    "turquoise", "crimson", "burgundy", "maroon", "khaki", "teal", "violet", "lilac", "magenta", "fuchsia", "ivory",
+})  # fmt: skip
+
+SPELLINGS: Mapping[str, str] = MappingProxyType({
+    "gray": "grey", "color": "colour", "pajama": "pyjama", "pj": "pyjama", "jewelry": "jewellery",
+    "multicolor": "multicolour", "multicolored": "multicolour", "moisturizer": "moisturiser", "blu": "blue",
+    "xxlarge": "xxl", "xlarge": "xl", "xsmall": "xs",
+})  # fmt: skip
+
+# What people call the same kind of thing. The first that the catalogue knows counts.
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "pant": ("trouser",), "trouser": ("pant",), "chino": ("trouser", "pant"), "slack": ("trouser", "pant"),
+    "jumper": ("sweater", "pullover", "knitwear"), "pullover": ("sweater", "jumper", "knitwear"),
+    "sweater": ("jumper", "pullover", "knitwear"), "cardigan": ("sweater", "jumper", "knitwear"),
+    "sweatshirt": ("hoodie", "sweater"), "hoody": ("hoodie",), "hoodie": ("sweatshirt",),
+    "anorak": ("jacket", "coat"), "parka": ("coat", "jacket"), "raincoat": ("coat", "jacket"),
+    "windbreaker": ("jacket",), "jacket": ("coat", "outerwear"), "coat": ("jacket", "outerwear"),
+    "sneaker": ("trainer", "shoe", "footwear"), "trainer": ("sneaker", "shoe", "footwear"),
+    "shoe": ("footwear", "sneaker"), "boot": ("footwear", "shoe"), "sandal": ("footwear", "shoe"),
+    "footwear": ("shoe", "boot", "sneaker"), "slipper": ("footwear", "shoe"),
+    "rucksack": ("backpack", "daypack", "bag"), "backpack": ("rucksack", "daypack", "bag"),
+    "daypack": ("backpack", "rucksack", "bag"), "handbag": ("bag", "purse"), "purse": ("handbag", "bag", "wallet"),
+    "beanie": ("hat", "headwear"), "cap": ("hat", "headwear"), "hat": ("headwear", "cap", "beanie"),
+    "glove": ("mitten",), "mitten": ("glove",), "tshirt": ("top", "shirt"), "blouse": ("shirt", "top"),
+    "vest": ("gilet", "waistcoat"), "gilet": ("vest",), "pyjama": ("nightwear", "sleepwear"),
+    "nightgown": ("pyjama", "nightwear"), "tights": ("legging",), "legging": ("tight",),
+    "sofa": ("couch",), "couch": ("sofa",), "rug": ("carpet",), "carpet": ("rug",), "cup": ("mug",), "mug": ("cup",),
+    "lamp": ("light", "lighting"), "notebook": ("laptop", "journal"), "laptop": ("notebook", "computer"),
+    "mobile": ("smartphone", "phone"), "phone": ("smartphone", "mobile"), "cellphone": ("smartphone", "phone"),
+    "tv": ("television",), "television": ("tv",), "bike": ("bicycle",), "bicycle": ("bike",),
+    "fridge": ("refrigerator",), "earphone": ("headphone", "earbud"), "headphone": ("earphone", "headset"),
+    "necklace": ("jewellery",), "earring": ("jewellery",), "bracelet": ("jewellery",), "ring": ("jewellery",),
+    "tent": ("shelter",), "swimsuit": ("swimwear",), "bikini": ("swimwear",), "bra": ("underwear", "lingerie"),
+})  # fmt: skip
+
+GENDERS: Mapping[str, str] = MappingProxyType({
+    **dict.fromkeys(("man", "male", "gent", "gentleman", "mens", "guy", "bloke", "him", "his", "husband", "boyfriend",
+                     "dad", "father", "daddy", "grandfather", "grandpa", "grandad", "uncle", "brother", "herren",
+                     "masculine", "groom"), "men"),
+    **dict.fromkeys(("woman", "female", "lady", "womens", "her", "wife", "girlfriend", "mum", "mom", "mother", "mummy",
+                     "grandmother", "grandma", "granny", "aunt", "auntie", "sister", "damen", "feminine", "bride",
+                     "ladie"), "women"),
+    **dict.fromkeys(("boy", "son", "grandson", "nephew"), "boys"),
+    **dict.fromkeys(("girl", "daughter", "granddaughter", "niece"), "girls"),
+    **dict.fromkeys(("kid", "child", "toddler", "grandchild", "junior", "youth", "teen", "teenager"), "kids"),
+    **dict.fromkeys(("baby", "newborn", "infant"), "baby"),
+    "unisex": "unisex",
+})  # fmt: skip
+
+# Who asks for the first may be given products for any of the second. Products that say nothing fit everybody.
+FITS: Mapping[str, frozenset[str]] = MappingProxyType({
+    "men": frozenset({"men", "unisex"}),
+    "women": frozenset({"women", "unisex"}),
+    "boys": frozenset({"boys", "kids"}),
+    "girls": frozenset({"girls", "kids"}),
+    "kids": frozenset({"kids", "boys", "girls", "baby"}),
+    "baby": frozenset({"baby"}),
+    "unisex": frozenset({"unisex"}),
+})  # fmt: skip
+
+# Words that stand for a person but also for much else in product names; only after "for", "my", "a" do they count.
+WEAK_GENDER = frozenset({"her", "his", "him", "baby", "ring", "bride", "groom", "ladie", "mother", "father"})
+
+OCCASIONS = frozenset({
+    "hiking", "running", "camping", "travel", "work", "office", "party", "wedding", "birthday", "christmas", "gift",
+    "present", "school", "gym", "yoga", "beach", "summer", "winter", "spring", "autumn", "rain", "snow", "holiday",
+    "picnic", "garden", "easter", "valentine", "halloween", "anniversary", "commute", "cycling", "fishing", "date",
+    "interview", "vacation", "festival", "trekking", "climbing", "skiing", "swimming", "trip", "weekend",
+})  # fmt: skip
+
+# Never the kind of thing that is asked for, and never a word to search by.
+EMPTY_WORDS = frozenset(["a", "an", "and", "any", "anything", "are", "as", "at", "be", "been", "but", "buy", "by", "can", "could", "d", "do", "does", "else", "fit", "fits", "find", "for", "from", "get", "give", "go", "good", "got", "great", "has", "have", "having", "he", "hello", "help", "hey", "hi", "how", "i", "if", "i'd", "in", "into", "is", "it", "its", "just", "kind", "let", "like", "ll", "look", "looking", "love", "m", "made", "make", "may", "maybe", "me", "might", "mine", "more", "most", "my", "need", "nice", "no", "not", "now", "of", "ok", "on", "one", "or", "our", "out", "over", "please", "pls", "prefer", "product", "products", "recommend", "recommendation", "request", "s", "see", "sell", "she", "shop", "show", "so", "some", "somebody", "someone", "something", "sort", "stuff", "such", "suggest", "suggestion", "sure", "t", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "things", "think", "this", "those", "to", "too", "try", "up", "us", "use", "very", "want", "wanted", "wants", "was", "we", "what", "when", "where", "which", "who", "will", "wish", "with", "without", "would", "yes", "you", "your", "ideal", "best", "nicest", "cool", "lovely", "beautiful", "pretty", "really", "quite", "rather", "available", "stock", "option", "options", "item", "items", "choose", "pick", "bring", "also", "ask", "well", "day", "year", "month", "old", "new", "about", "around", "under", "below", "above", "between", "less", "than", "only", "ever", "even", "again", "already", "both", "all", "same", "similar", "size", "sized", "colour", "coloured", "colored", "price", "priced", "cost", "costs", "budget", "cheap", "expensive", "cheaper", "affordable", "euro", "eur", "dollar", "usd", "pound", "gbp", "rupee", "inr", "quid", "buck", "last", "first", "second", "third", "fourth", "fifth", "next", "previous", "another", "other", "others", "different", "instead", "except", "per", "piece", "pair", "couple", "few", "lot", "lots", "number", "popular", "rated", "rating", "top", "bestseller", "bestselling", "premium", "luxury", "afford", "spend", "spending", "max", "maximum", "min", "minimum", "most", "least", "up", "exactly", "currently", "soon", "today", "tomorrow", "something's", "i'm", "don", "doesn", "isn", "aren", "won", "ain", "re", "ve", "am", "been", "being", "were", "had", "did", "done", "say", "said", "tell", "know", "could", "should", "must", "shall", "surprise", "ideas", "idea", "inspiration", "inspire", "gifts", "brand", "made-by", "wear", "wearing", "clothes", "clothing"]) | {"gift", "present", "person", "everyone", "everybody", "anyone", "anybody", "feel", "im", "id"}  # fmt: skip
+
+# The kind of thing asked for stands before one of these: "jacket FOR hiking WITH a hood".
+BREAKS = frozenset({
+    "for", "with", "in", "under", "below", "over", "above", "between", "from", "that", "which", "who", "to", "at",
+    "by", "on", "about", "around", "without", "but", "not", "no", "like", "because", "so", "of", "less", "as", "up",
+    "is", "size", "made", "if", "when", "near", "suitable", "using", "during",
+})  # fmt: skip
+
+NUMBER_WORDS: Mapping[str, int] = MappingProxyType({
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
+    "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60,
+    "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100,
+})  # fmt: skip
+
+ORDINALS: Mapping[str, int] = MappingProxyType({
+    "first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4,
+    "sixth": 5, "6th": 5, "last": -1,
+})  # fmt: skip
+
+SIZE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "extra small": ("xs", "extra small"), "small": ("s", "small"), "medium": ("m", "medium"),
+    "large": ("l", "large"), "extra large": ("xl", "extra large"), "xxl": ("xxl", "2xl"), "2xl": ("2xl", "xxl"),
+    "xxxl": ("xxxl", "3xl"), "3xl": ("3xl", "xxxl"), "one size": ("one size", "os"),
+})  # fmt: skip
+
+
+def gender_of(text: str, words: tuple[str, ...]) -> str | None:
+    """Whom a product is for, from the shop's own gender column (``text`` unused words aside); None: it says nothing."""
+    found = {GENDERS[word] for word in words if word in GENDERS}
+    if not found or not text:
+        return None
+    if found == {"men", "women"}:
+        return "unisex"
+    if found <= {"boys", "girls", "kids", "baby"} and len(found) > 1:
+        return "kids"
+    return sorted(found)[0]

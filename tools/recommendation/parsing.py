@@ -1,0 +1,274 @@
+"""Understand a request in the catalogue's own words: what kind of thing, which colours and sizes, limits, exclusions.
+
+Deterministic, some 200 µs a request. References to what is on the screen ("the second one", "cheaper") are resolved
+by :mod:`shopfloor.tools.recommendation.refinement`, which calls this first.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+
+from shopfloor.tools.recommendation.kinds import find_kind
+from shopfloor.tools.recommendation.language import (
+    EMPTY_WORDS,
+    GENDERS,
+    NUMBER_WORDS,
+    OCCASIONS,
+    SPELLINGS,
+    SURE_COLOURS,
+    WEAK_GENDER,
+)
+from shopfloor.tools.recommendation.prices import read_prices
+from shopfloor.tools.recommendation.query import Order, ParsedRequest
+from shopfloor.tools.recommendation.sizes import read_age, read_sizes
+from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.text import Token, plain, tokens_of_plain
+from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
+
+_NEGATION = re.compile(
+    r"\b(?:not|no|without|except(?: for)?|excluding|but not|anything but|everything but|other than|nothing|never|non|"
+    r"neither|nor|hate|hates|dislike|dislikes|avoid|avoids|avoiding|instead of|rather than|sick of|tired of|free of|"
+    r"allergic to|minus|rule out|skip)\b"
+)
+# Words that may stand between a negation and what it denies.
+_NEGATION_GAP = frozenset(["a", "an", "the", "any", "in", "of", "to", "be", "too", "very", "really", "want", "like", "need", "have", "wear", "with", "made", "from", "it", "is", "are", "so", "for", "that", "one", "ones", "please", "colour", "coloured", "other", "made-of"])  # fmt: skip
+_NEGATION_END = re.compile(
+    r"[.;!?:]|\b(?:but|please|thanks|under|below|over|above|between|i|that|which|for|just|only)\b"
+)
+_NOT_A_DENIAL = re.compile(
+    r"\b(?:not (?:too|sure|only|just|necessarily|bad)|no (?:problem|idea|matter|worries|preference|need|one|thanks|rush)|"
+    r"why not|if not|or not|do not (?:mind|care|know)|not (?:mind|care))\b[^,.;!?]*"
+)
+_LOOK_FOR = re.compile(
+    r"\b(?:look(?:ing)?|search(?:ing)?|shop(?:ping)?|hunt(?:ing)?|ask(?:ing)?|in the market|browsing) for\b"
+)
+_CHEAP = re.compile(r"\b(?:cheap|cheapest|inexpensive|affordable|budget|low[- ]cost|lowest price|low price|bargain|"
+                    r"not too (?:expensive|pricey)|economical|cheapish|least expensive)\b")  # fmt: skip
+_DEAR = re.compile(r"\b(?:most expensive|premium|luxury|luxurious|high[- ]end|priciest|fanciest|highest price)\b")
+_RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|reviewed|rating|reviews)\b")
+_POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
+_QUANTITY = re.compile(
+    r"(?:^|\b(?:need|want|buy|get|take|order|for|me)\s+)(\d{1,3}|two|three|four|five|six|ten|twelve|a pair of)\b"
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A request being read: tokens not yet understood, and the fields found so far."""
+
+    text: str
+    tokens: list[Token]
+    fields: ParsedRequest
+    used: set[int] = field(default_factory=set[int])
+    denied: set[int] = field(default_factory=set[int])
+
+    def left(self) -> list[int]:
+        """Indices of the tokens that nothing has claimed yet."""
+        return [index for index in range(len(self.tokens)) if index not in self.used]
+
+
+def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedRequest:
+    """Read one request by itself.
+
+    Args:
+        text: what the shopper wrote, of any content.
+        snapshot: the catalogue's facets.
+        vocabulary: its words.
+    """
+    lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", plain(text))
+    order = _order(lowered)
+    prices = read_prices(lowered)
+    age, rest = read_age(prices.rest)
+    words = [_corrected(token, vocabulary) for token in tokens_of_plain(rest)]
+    reading = Reading(
+        rest, words, ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order)
+    )
+    reading.denied = _denied_tokens(reading)
+    _read_entries(reading, snapshot, vocabulary)
+    _read_people(reading)
+    read_sizes_into(reading, snapshot)
+    _read_denied_rest(reading)
+    _read_kind(reading, snapshot, vocabulary)
+    return _finish(reading, snapshot)
+
+
+def _order(text: str) -> Order | None:
+    orders: tuple[tuple[re.Pattern[str], Order], ...] = (
+        (_RATED, "rating"),
+        (_DEAR, "price_high"),
+        (_CHEAP, "price_low"),
+        (_POPULAR, "popular"),
+    )
+    return next((name for pattern, name in orders if pattern.search(text)), None)
+
+
+def _corrected(token: Token, vocabulary: Vocabulary) -> Token:
+    stem = SPELLINGS.get(token.stem, token.stem)
+    if stem in EMPTY_WORDS or token.word in EMPTY_WORDS or vocabulary.knows(stem):
+        return Token(token.word, stem, token.start, token.end)
+    return Token(token.word, vocabulary.nearest(stem) or stem, token.start, token.end)
+
+
+def _denied_tokens(reading: Reading) -> set[int]:
+    """Indices of the tokens that a "not", "without", "no" … denies: up to the clause's end or the first real object."""
+    skipped = [match.span() for match in _NOT_A_DENIAL.finditer(reading.text)]
+    out: set[int] = set()
+    for match in _NEGATION.finditer(reading.text):
+        if any(start <= match.start() < end for start, end in skipped):
+            continue
+        stop = _NEGATION_END.search(reading.text, match.end())
+        end = stop.start() if stop else len(reading.text)
+        out.update(_objects(reading, match.end(), end))
+    return out
+
+
+def _objects(reading: Reading, start: int, end: int) -> list[int]:
+    """Tokens in the span that are denied: "red, black or green shoes" all; after a comma only what goes on listing."""
+    out: list[int] = []
+    last_end = start
+    for index, token in enumerate(reading.tokens):
+        if not start <= token.start < end:
+            continue
+        between = reading.text[last_end : token.start]
+        if out and "," in between and not _goes_on(reading, index):
+            break
+        last_end = token.end
+        if token.word in _NEGATION_GAP or token.word in {"or", "and", "nor", "not", "no"}:
+            continue
+        out.append(index)
+        if len(out) >= 6:
+            break
+    return out
+
+
+def _goes_on(reading: Reading, index: int) -> bool:
+    """After a comma a list of denied colours goes on only with another colour that no noun follows."""
+    if reading.tokens[index].stem not in SURE_COLOURS:
+        return False
+    follower = reading.tokens[index + 1].word if index + 1 < len(reading.tokens) else ""
+    gap = reading.text[reading.tokens[index].end :].lstrip()
+    return follower in {"", "or", "and", "nor"} or gap.startswith(",")
+
+
+def _read_entries(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
+    """Colours, brands and attribute values: the longest phrases of the catalogue that stand in the request."""
+    index = 0
+    while index < len(reading.tokens):
+        entry = vocabulary.longest(
+            tuple(token.stem for token in reading.tokens[index : index + vocabulary.longest_phrase])
+        )
+        if entry is None:
+            index += 1
+            continue
+        span = range(index, index + len(entry.phrase))
+        denied = span[-1] in reading.denied or span[0] in reading.denied
+        reading.fields = _with_entry(reading.fields, entry, denied)
+        reading.used.update(span)
+        index = span.stop
+
+
+def _with_entry(parsed: ParsedRequest, entry: Entry, denied: bool) -> ParsedRequest:
+    if entry.kind == "colour":
+        name = "not_colours" if denied else "colours"
+        return _add(parsed, name, entry.value)
+    if entry.kind == "brand":
+        return _add(parsed, "not_brands" if denied else "brands", entry.value)
+    if entry.value == "yes" and denied:
+        return _add(parsed, "not_attributes", (entry.key, "yes"))
+    return _add(parsed, "not_attributes" if denied else "attributes", (entry.key, entry.value))
+
+
+def _add(parsed: ParsedRequest, name: str, value: object) -> ParsedRequest:
+    have: tuple[object, ...] = getattr(parsed, name)
+    return parsed if value in have else replace(parsed, **{name: (*have, value)})  # type: ignore[arg-type]
+
+
+def _read_people(reading: Reading) -> None:
+    """Whom it is for. With an age of 16 or more a daughter is a woman; "for kids" is not undone by "my son"."""
+    for index in reading.left():
+        token = reading.tokens[index]
+        gender = GENDERS.get(token.stem) or GENDERS.get(token.word)
+        if gender is None or (token.stem in WEAK_GENDER and not _stands_for_person(reading, index)):
+            continue
+        reading.used.add(index)
+        if index in reading.denied:
+            reading.fields = _add(reading.fields, "not_genders", gender)
+        else:
+            reading.fields = replace(reading.fields, gender=_joined_gender(reading.fields.gender, gender))
+    age, gender = reading.fields.age, reading.fields.gender
+    if age is not None:
+        grown = {"girls": "women", "boys": "men", "kids": None}
+        young = {"women": "girls", "men": "boys", None: "kids"}
+        table: dict[str | None, str | None] = {**grown} if age >= 16 else {**young}
+        reading.fields = replace(reading.fields, gender=table.get(gender, gender))
+
+
+def _stands_for_person(reading: Reading, index: int) -> bool:
+    before = reading.tokens[index - 1].word if index else ""
+    return before in {"for", "my", "a", "the", "our", "his", "her", "to", "new"}
+
+
+def _joined_gender(first: str | None, second: str) -> str:
+    if first is None or first == second:
+        return second
+    if {first, second} == {"men", "women"}:
+        return "unisex"
+    children = {"boys", "girls", "kids", "baby"}
+    if first in children and second in children:
+        return first if second == "kids" else second if first == "kids" else "kids"
+    return first if second in children else second if first in children else first
+
+
+def read_sizes_into(reading: Reading, snapshot: Snapshot) -> None:
+    """Sizes the catalogue knows, where the request means them as sizes."""
+    free = [index for index in reading.left() if index not in reading.denied]
+    for size, claimed in read_sizes(reading.tokens, free, snapshot):
+        reading.fields = _add(reading.fields, "sizes", size)
+        reading.used.update(claimed)
+
+
+def _read_denied_rest(reading: Reading) -> None:
+    for index in reading.left():
+        token = reading.tokens[index]
+        if index not in reading.denied:
+            continue
+        reading.used.add(index)
+        if token.stem not in EMPTY_WORDS and token.word not in EMPTY_WORDS and not token.stem.isdigit():
+            reading.fields = _add(reading.fields, "not_terms", token.stem)
+
+
+def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
+    free = [index for index in reading.left()]
+    kind = find_kind(reading.tokens, free, snapshot, vocabulary)
+    reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
+    terms = [t for i in free if (t := reading.tokens[i].stem) not in EMPTY_WORDS and not _is_noise(reading.tokens[i])]
+    occasion = next((token.stem for token in reading.tokens if {token.stem, token.word} & OCCASIONS), None)
+    if occasion is None:
+        occasion = next((t.word for t in reading.tokens if t.word in OCCASIONS), None)
+    reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion)
+
+
+def _is_noise(token: Token) -> bool:
+    return token.word in EMPTY_WORDS or len(token.stem) < 2 or (token.stem in NUMBER_WORDS and len(token.stem) > 1)
+
+
+def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
+    parsed = reading.fields
+    excluded = set(parsed.not_colours)
+    categories = tuple(
+        name
+        for name, words in snapshot.category_stems.items()
+        if words and set(words) & set(parsed.not_terms) and name not in parsed.categories
+    )
+    quantity = _QUANTITY.search(reading.text)
+    return replace(
+        parsed,
+        colours=tuple(colour for colour in parsed.colours if colour not in excluded),
+        not_categories=categories,
+        quantity=_count(quantity.group(1)) if quantity else None,
+    )
+
+
+def _count(word: str) -> int:
+    if word.isdigit():
+        return max(1, int(word))
+    return 2 if word.startswith("a pair") else NUMBER_WORDS[word]

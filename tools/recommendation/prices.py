@@ -1,0 +1,127 @@
+"""Price limits in a request: "under 30", "between 20 and 40 euro", "around 50", "my budget is $80"."""
+
+import re
+from dataclasses import dataclass
+
+from shopfloor.tools.recommendation.language import NUMBER_WORDS
+
+_SIGN = r"(?:us\$|[$€£₹¥]|rs\.?|eur|usd|gbp|inr|chf|jpy|cad|aud)"
+_UNIT = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|quid|bucks?|rupees?|inr|rs|francs?|chf|yen|jpy|cents?|[$€£₹¥])"
+_WORDS = "|".join(sorted((w for w in NUMBER_WORDS if w != "one"), key=len, reverse=True))
+_NUMBER = rf"(?:\d+(?:[.,]\d+)*|(?:{_WORDS})(?:[\s-](?:{_WORDS}))*)"
+_MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?![\w])\s*(?P<{{0}}u>{_UNIT}(?!\w))?"
+# What makes a number something else than money.
+_NOT_MONEY = (
+    r"(?!\s*(?:%|percent|years?|yrs?|y/?o\b|months?|cm|mm|m\b|km|l\b|lit(?:re|er)s?|ml|kg|g\b|grams?|lbs?|oz|inch|in\b|"
+    r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?))"
+)
+_A, _B = _MONEY.format("a"), _MONEY.format("b")
+_GAP = r"\s*(?:of\s+|is\s+|:\s*|about\s+|around\s+)?"
+
+_RANGE = re.compile(rf"(?<!\w)(?:between|from|in the range of|range)\s+{_A}\s*(?:and|to|-|–|until)\s*{_B}{_NOT_MONEY}")
+_DASH = re.compile(rf"(?<!\w)(?:{_SIGN}\s*(?P<s>))?(?P<a>\d+(?:[.,]\d+)?)\s*(?:{_UNIT}\s*)?(?:-|–|to)\s*"
+                   rf"(?:{_SIGN}\s*(?P<t>))?(?P<b>\d+(?:[.,]\d+)?)(?!\w)\s*(?P<bu>{_UNIT}(?!\w))?")  # fmt: skip
+_MAX = re.compile(
+    r"(?<!\w)(?:no more than|not more than|(?:not|nothing|none|never) (?:over|above|beyond|exceeding)|under|below|less than|"
+    r"lower than|cheaper than|up to|upto|at most|max(?:imum)?\.?(?: price| budget)?|within|beneath|not exceeding|"
+    rf"(?:price|budget|limit|spend|afford|pay)(?:ing)?|<=?|≤|only have|i have|i've got|capped at|inside){_GAP}{_A}{_NOT_MONEY}"
+)
+_MIN = re.compile(
+    r"(?<!\w)(?:no less than|not less than|(?:not|nothing|none) (?:under|below)|over|above|more than|at least|min(?:imum)?\.?"
+    rf"(?: price)?|starting (?:at|from)|upwards of|from|>=?|≥){_GAP}{_A}{_NOT_MONEY}"
+)
+_ABOUT = re.compile(
+    rf"(?<!\w)(?:around|about|roughly|approximately|approx\.?|circa|near(?:ly)?|~){_GAP}{_A}{_NOT_MONEY}"
+)
+_TRAIL_MAX = re.compile(rf"(?<!\w){_A}\s*(?:or less|or under|or below|max(?:imum)?|tops|at most|or cheaper|and under)")
+_TRAIL_MIN = re.compile(rf"(?<!\w){_A}\s*(?:or more|or above|and up|upwards|plus|or over|minimum)")
+_BARE = re.compile(
+    rf"(?<!\w)(?:for|at)\s+(?:{_SIGN}\s*(?P<s>))?(?P<a>{_NUMBER})(?!\w)\s*(?P<au>{_UNIT}(?!\w))?{_NOT_MONEY}"
+)
+
+ABOUT_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBounds:
+    """Inclusive bounds found, and the text with what was read blanked out (same length)."""
+
+    low: float | None
+    high: float | None
+    rest: str
+
+
+def read_prices(text: str) -> PriceBounds:
+    """Read the price limits of a plain (lower-case) text.
+
+    "Under 30" includes 30; ``around 50`` is 20 % either way. A bare "for 30 euro" is an upper limit.
+    """
+    for pattern, reader in _READERS:
+        for match in pattern.finditer(text):
+            bounds = reader(match)
+            if bounds is not None:
+                rest = text[: match.start()] + "," + " " * (match.end() - match.start() - 1) + text[match.end() :]
+                more = read_prices(rest)
+                low = bounds[0] if bounds[0] is not None else more.low
+                high = bounds[1] if bounds[1] is not None else more.high
+                return PriceBounds(low, high, more.rest)
+    return PriceBounds(None, None, text)
+
+
+def number(text: str) -> float:
+    """ "1,200.50", "1.200,50", "twenty five" → a number."""
+    if text[0].isdigit():
+        return _digits(text)
+    total = 0
+    for word in re.split(r"[\s-]+", text):
+        value = NUMBER_WORDS[word]
+        total = max(total, 1) * value if value == 100 else total + value
+    return float(total)
+
+
+def _digits(text: str) -> float:
+    comma, dot = text.rfind(","), text.rfind(".")
+    decimal = "," if comma > dot else "."
+    whole, _, part = text.rpartition(decimal) if max(comma, dot) >= 0 else (text, "", "")
+    if part and len(part) == 3 and text.count(decimal) >= 1 and min(comma, dot) < 0:
+        whole, part = text, ""  # 1,200 and 1.200 are thousands
+    return float((whole or "0").replace(",", "").replace(".", "") + ("." + part if part else ""))
+
+
+def _range(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    low, high = sorted((number(match["a"]), number(match["b"])))
+    return low, high
+
+
+def _dash(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    marked = match["s"] is not None or match["t"] is not None or match["bu"] is not None
+    return _range(match) if marked else None
+
+
+def _high(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    return None, number(match["a"])
+
+
+def _low(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    return number(match["a"]), None
+
+
+def _about(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    value = number(match["a"])
+    return value * (1 - ABOUT_SHARE), value * (1 + ABOUT_SHARE)
+
+
+def _bare(match: re.Match[str]) -> tuple[float | None, float | None] | None:
+    return (None, number(match["a"])) if match["s"] is not None or match["au"] is not None else None
+
+
+_READERS = (
+    (_RANGE, _range),
+    (_DASH, _dash),
+    (_TRAIL_MAX, _high),
+    (_TRAIL_MIN, _low),
+    (_MAX, _high),
+    (_MIN, _low),
+    (_ABOUT, _about),
+    (_BARE, _bare),
+)

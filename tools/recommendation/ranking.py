@@ -1,0 +1,162 @@
+"""The fused score: one typed table of weights, every signal's share kept, so that a card can say why it is there.
+
+The weights are honest guesses that were checked on generated requests; what trained fusions change is this table.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.tools.recommendation.behaviour import Past, repeat_scores, taste_scores, together_scores
+from shopfloor.tools.recommendation.query import ParsedRequest
+from shopfloor.tools.recommendation.snapshot import Snapshot
+
+Scores = NDArray[np.float64]
+PRIOR_RATINGS = 8.0  # ratings that the shop's mean counts for in a product's own mean
+
+
+@dataclass(frozen=True, slots=True)
+class RankingWeights:
+    """What each signal can add to a score at most (each signal is 0 to 1, demotion aside)."""
+
+    text: float = 0.6
+    words: float = 0.8
+    similar: float = 0.9
+    popular: float = 0.15
+    rating: float = 0.12
+    together: float = 0.30
+    taste: float = 0.20
+    repeat: float = 0.05
+    season: float = 0.08
+    wish: float = 1.5
+    model: float = 0.3
+    sold_out: float = -3.0
+    variety: float = -0.12
+
+
+def fused(
+    parsed: ParsedRequest,
+    snapshot: Snapshot,
+    past: Past,
+    text: Scores,
+    words: Scores,
+    rows: NDArray[np.int64],
+    month: int,
+    weights: RankingWeights,
+) -> dict[str, Scores]:
+    """What each signal gives each of ``rows``, already weighted; the score is their sum."""
+    plain_wish = parsed.order is not None
+    signals = {
+        "text": weights.text * text[rows],
+        "words": weights.words * words[rows],
+        "popular": weights.popular * popularity(snapshot)[rows],
+        "rating": weights.rating * shrunk_rating(snapshot)[rows],
+        "together": weights.together * together_scores(past, snapshot)[rows],
+        "taste": weights.taste * taste_scores(past, snapshot)[rows],
+        "repeat": weights.repeat * repeat_scores(past, snapshot)[rows],
+        "season": weights.season * season(snapshot, month)[rows],
+    }
+    if parsed.like_sku is not None and parsed.like_sku in snapshot.row_of:
+        signals["similar"] = weights.similar * similarity(snapshot, snapshot.row_of[parsed.like_sku])[rows]
+    if plain_wish:
+        signals["wish"] = weights.wish * _wish(parsed, snapshot, rows)
+    return {name: values for name, values in signals.items() if values.any()}
+
+
+def popularity(snapshot: Snapshot) -> Scores:
+    """Units sold, on a log scale, half of it from the newest 60 days; the most popular is near 1."""
+    return 0.5 * _log_scaled(snapshot.units) + 0.5 * _log_scaled(snapshot.recent)
+
+
+def _log_scaled(values: Scores) -> Scores:
+    logs = np.log1p(values)
+    best = logs.max() if len(logs) else 0.0
+    return logs / best if best > 0 else logs
+
+
+def shrunk_rating(snapshot: Snapshot) -> Scores:
+    """Mean rating drawn to the shop's mean by few ratings, scaled to the shop's own range; unrated products get the mean."""
+    count, mean = snapshot.rating_count, snapshot.rating
+    if not count.sum():
+        return np.zeros(len(snapshot), dtype=np.float64)
+    centre = float((count * mean).sum() / count.sum())
+    shrunk = (count * mean + PRIOR_RATINGS * centre) / (count + PRIOR_RATINGS)
+    low, high = float(shrunk.min()), float(shrunk.max())
+    return (shrunk - low) / (high - low) if high > low else np.zeros(len(snapshot), dtype=np.float64)
+
+
+def season(snapshot: Snapshot, month: int) -> Scores:
+    """Share of a product's sales that falls in this and the neighbouring months, above the shop's own share, 0 to 1."""
+    around = [(month - 2) % 12, (month - 1) % 12, month % 12]
+    whole = snapshot.monthly.sum(axis=1).astype(np.float64)
+    near = snapshot.monthly[:, around].sum(axis=1).astype(np.float64)
+    everything = float(whole.sum())
+    if not everything:
+        return np.zeros(len(snapshot), dtype=np.float64)
+    usual = float(near.sum()) / everything
+    share = (near + 10 * usual) / (whole + 10)
+    return np.clip((share - usual) / max(usual, 1e-9) / 2, 0.0, 1.0)
+
+
+def similarity(snapshot: Snapshot, row: int) -> Scores:
+    """Likeness to one product: kind, words of the name, colour, brand, attributes and price, 0 to 1."""
+    out = np.zeros(len(snapshot), dtype=np.float64)
+    parts: tuple[tuple[Mapping[str, NDArray[np.int32]], float], ...] = (
+        (snapshot.categories, 0.35),
+        (snapshot.colours, 0.10),
+        (snapshot.brands, 0.10),
+        (snapshot.stems, 0.25),
+    )
+    for postings, weight in parts:
+        mine = [posting for posting in postings.values() if _has(posting, row)]
+        for posting in mine:
+            out[posting] += weight / len(mine)
+    attributes = [posting for posting in snapshot.attributes.values() if _has(posting, row)]
+    for posting in attributes:
+        out[posting] += 0.1 / len(attributes)
+    price = snapshot.price_low[row]
+    if price > 0:
+        gap = np.abs(np.log(np.maximum(snapshot.price_low, 0.01) / price))
+        out += 0.1 * np.nan_to_num(np.exp(-gap))
+    return out
+
+
+def _has(posting: NDArray[np.int32], row: int) -> bool:
+    place = int(np.searchsorted(posting, row))
+    return place < len(posting) and int(posting[place]) == row
+
+
+def _wish(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> Scores:
+    """How well the rows meet a wish for an order, 1 for the best of them."""
+    if parsed.order == "rating":
+        return _ranks(shrunk_rating(snapshot)[rows])
+    if parsed.order == "popular":
+        return _ranks(popularity(snapshot)[rows])
+    price = np.nan_to_num(snapshot.price_low[rows], nan=np.inf if parsed.order == "price_low" else -np.inf)
+    return _ranks(-price if parsed.order == "price_low" else price)
+
+
+def _ranks(values: Scores) -> Scores:
+    if len(values) < 2:
+        return np.ones(len(values), dtype=np.float64)
+    order = np.searchsorted(np.unique(values), values).astype(np.float64)
+    return order / max(1.0, order.max())
+
+
+def with_variety(scores: Sequence[float], kinds: Sequence[str], count: int, weight: float) -> list[tuple[int, float]]:
+    """Choose ``count`` places one after another, each kind already chosen making the next of it cheaper.
+
+    Returns:
+        (index, what variety took off) in the chosen order.
+    """
+    left = list(range(len(scores)))
+    seen: dict[str, int] = {}
+    out: list[tuple[int, float]] = []
+    while left and len(out) < count:
+        best = max(left, key=lambda i: (scores[i] + weight * seen.get(kinds[i], 0), -i))
+        out.append((best, weight * seen.get(kinds[best], 0)))
+        seen[kinds[best]] = seen.get(kinds[best], 0) + 1
+        left.remove(best)
+    return out

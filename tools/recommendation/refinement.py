@@ -1,0 +1,173 @@
+"""Requests that lean on what came before: "something cheaper", "the second one in green", "not red", "more options"."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shopfloor.tools.recommendation.language import ORDINALS
+from shopfloor.tools.recommendation.query import ParsedRequest, RecommendQuery
+from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.text import plain
+
+CENT = 0.01
+
+_CHEAPER = re.compile(r"\b(?:cheaper|less expensive|more affordable|less pricey|lower (?:price|priced)|costs? less|"
+                      r"(?:that|those|it|they|these|which) (?:is|are)? ?(?:too|so|very|quite|a bit|a little) (?:expensive|pricey|dear|much)|"
+                      r"too (?:expensive|pricey|dear|much))\b(?! than \d)")  # fmt: skip
+_DEARER = re.compile(
+    r"\b(?:more expensive|pricier|more premium|higher[- ]end|fancier|better quality|nicer quality)\b(?! than \d)"
+)
+_OTHERS = re.compile(
+    r"\b(?:something else|anything else|others?|another(?: one)?|different(?: ones?)?|more options|more choices|"
+    r"show (?:me )?more|any more|next ones?|alternatives?|what else|other options|more please)\b"
+)
+_LIKE = re.compile(
+    r"\b(?:like|similar to|same as|same style as|as|along the lines of|match(?:ing)?)\s+"
+    r"(?:the |that |this |these |those |my )?(?P<which>[a-z0-9#]+)?"
+)
+_REFERENCE = re.compile(
+    r"\b(?:the|that|this|number|option|no\.?|#)\s*#?(?P<which>first|second|third|fourth|fifth|sixth|last|1st|2nd|3rd|4th|5th|"
+    r"6th|[1-9])\b(?:\s+(?:one|option|product|item))?"
+)
+_PRONOUN = re.compile(r"\b(?:it|this|that|that one|this one|same|same one|the one|one)\b")
+_LAST_BOUGHT = re.compile(r"\b(?:last|previous)\b.{0,30}\b(?:bought|ordered|purchased|got|order|purchase)\b|"
+                          r"\b(?:bought|ordered|purchased)\b.{0,20}\blast\b")  # fmt: skip
+_LEANS = re.compile(
+    r"^(?:and|but|or|what about|how about|in|not|no|without|any|only|also|with|under|below|for|same|make it|instead|"
+    r"actually|hmm|ok|okay|too|just)\b"
+)
+_CARRIED = ("colours", "sizes", "attributes", "brands", "categories", "head")
+_DENIED = ("not_colours", "not_categories", "not_genders", "not_brands", "not_attributes", "not_terms")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a request points at: SKUs on the screen, in the order of pointing, and whether by name or by place."""
+
+    skus: tuple[str, ...]
+    explicit: bool
+
+
+def refine(
+    parsed: ParsedRequest, query: RecommendQuery, snapshot: Snapshot, bought: Sequence[str] = ()
+) -> ParsedRequest:
+    """Resolve references and merge with the previous request where this one leans on it.
+
+    Args:
+        parsed: this request read by itself.
+        query: with what is shown, in focus, and what was asked before.
+        snapshot: the catalogue's facets, for the prices of what is shown.
+        bought: the shopper's purchases, newest first ("like the last one I bought").
+    """
+    text = plain(query.text)
+    reference = _reference(text, query, bought)
+    cheaper, dearer = bool(_CHEAPER.search(text)), bool(_DEARER.search(text))
+    others = bool(_OTHERS.search(text))
+    out = _without_reference_words(parsed)
+    leans = _leans(text, out, query, cheaper or dearer or others or reference.explicit)
+    if leans and query.previous is not None:
+        out = _merge(query.previous, out)
+    if cheaper or dearer or reference.explicit:
+        out = _by_reference(out, reference, snapshot, cheaper=cheaper, dearer=dearer)
+    if leans and (others or cheaper or dearer):
+        out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, *query.shown))))
+    return replace(out, text=query.text, refines=leans)
+
+
+def _reference(text: str, query: RecommendQuery, bought: Sequence[str]) -> Reference:
+    if _LAST_BOUGHT.search(text) and bought:
+        return Reference((bought[0],), True)
+    places = [m["which"] for m in _REFERENCE.finditer(text)] if query.shown else []
+    named = tuple(dict.fromkeys(sku for word in places if (sku := _at(word, query.shown)) is not None))
+    if named:
+        return Reference(named, True)
+    focus = (query.focus_sku,) if query.focus_sku else query.shown
+    like = _LIKE.search(text)
+    pointing = like is not None and (like["which"] is None or _PRONOUN.fullmatch(like["which"]) is not None or
+                                     like["which"] in {"these", "those", "them", "ones", "last"})  # fmt: skip
+    return Reference(focus, bool(focus) and pointing)
+
+
+def _at(word: str, shown: Sequence[str]) -> str | None:
+    place = int(word) - 1 if word.isdigit() else ORDINALS[word]
+    return shown[place] if -len(shown) <= place < len(shown) else None
+
+
+def _without_reference_words(parsed: ParsedRequest) -> ParsedRequest:
+    words = frozenset({"else", "like", "similar", "alternative", "style", *ORDINALS})
+    return replace(parsed, terms=tuple(term for term in parsed.terms if term not in words),
+                   head=tuple(term for term in parsed.head if term not in words))  # fmt: skip
+
+
+def _leans(text: str, parsed: ParsedRequest, query: RecommendQuery, points: bool) -> bool:
+    """A request that names no kind of its own, or points at the screen, goes on from the previous one."""
+    if query.previous is None and not query.shown and query.focus_sku is None:
+        return False
+    if parsed.categories or parsed.head:
+        same = query.previous is not None and (
+            set(parsed.categories) & set(query.previous.categories) or set(parsed.head) & set(query.previous.head)
+        )
+        return bool(same) and (points or _LEANS.match(text) is not None)
+    only_terms = bool(parsed.terms) and not _LEANS.match(text) and len(text.split()) > 6
+    return points or not only_terms
+
+
+def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
+    """What is said now wins over what was said before; the rest is kept."""
+    out = replace(before, text=now.text, quantity=now.quantity or before.quantity, refines=True)
+    for name in _CARRIED:
+        if getattr(now, name):
+            out = replace(out, **{name: getattr(now, name)})
+    for name in _DENIED:
+        out = replace(out, **{name: tuple(dict.fromkeys((*getattr(before, name), *getattr(now, name))))})
+    out = replace(
+        out,
+        colours=tuple(c for c in out.colours if c not in now.not_colours),
+        not_colours=tuple(c for c in out.not_colours if c not in now.colours),
+        not_terms=tuple(t for t in out.not_terms if t not in now.terms and t not in now.head),
+        attributes=tuple(a for a in out.attributes if a not in now.not_attributes),
+        brands=tuple(b for b in out.brands if b not in now.not_brands),
+        categories=tuple(c for c in out.categories if c not in now.not_categories),
+        terms=tuple(dict.fromkeys((*(t for t in before.terms if t not in now.not_terms), *now.terms))),
+        gender=now.gender or before.gender,
+        age=now.age if now.age is not None else before.age,
+        order=now.order or before.order,
+        occasion=now.occasion or before.occasion,
+        like_sku=None,
+    )
+    return _merged_prices(out, before, now)
+
+
+def _merged_prices(out: ParsedRequest, before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
+    low = now.price_min if now.price_min is not None else before.price_min
+    high = now.price_max if now.price_max is not None else before.price_max
+    if low is not None and high is not None and low > high:
+        low, high = (now.price_min, None) if now.price_min is not None else (None, now.price_max)
+    return replace(out, price_min=low, price_max=high)
+
+
+def _by_reference(
+    parsed: ParsedRequest, reference: Reference, snapshot: Snapshot, *, cheaper: bool, dearer: bool
+) -> ParsedRequest:
+    rows = [snapshot.row_of[sku] for sku in reference.skus if sku in snapshot.row_of]
+    if not rows:
+        return replace(parsed, order="price_low") if cheaper else parsed
+    prices = [float(snapshot.price_low[row]) for row in rows if snapshot.price_low[row] > 0]
+    out = parsed
+    if cheaper and prices:
+        high = round(min(prices) - CENT, 2)
+        out = replace(out, price_max=high if out.price_max is None else min(high, out.price_max))
+    if dearer and prices:
+        out = replace(out, price_min=round(max(prices) + CENT, 2), price_max=None)
+    first = rows[0]
+    if not (out.categories or out.head):
+        kinds = tuple(dict.fromkeys(snapshot.category[row] for row in rows if snapshot.category[row]))
+        out = replace(out, categories=kinds)
+    gender = snapshot.gender[first]
+    if out.gender is None and gender is not None and len({snapshot.gender[row] for row in rows}) == 1:
+        out = replace(out, gender=gender)
+    if reference.explicit or len(rows) == 1:
+        out = replace(out, like_sku=snapshot.sku[first])
+        if not (parsed.colours or parsed.sizes):  # else the product itself may come in what is asked
+            out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, snapshot.sku[first]))))
+    return out

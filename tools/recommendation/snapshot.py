@@ -1,0 +1,334 @@
+"""The catalogue's facets in memory: which products have which colour, size, category, word, price.
+
+Made from the database once a revision of it, in about 15 µs a product and word, and read by many requests at once.
+It serves to filter and to rank; what a shopper reads comes from the database again.
+"""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.tools.recommendation.language import SHADES, SPELLINGS, SURE_COLOURS, gender_of
+from shopfloor.tools.recommendation.text import stem, stems
+
+Rows = NDArray[np.int32]
+MAX_ATTRIBUTE_WORDS = 4
+_TRUE = frozenset({"yes", "true", "1", "y", "t"})
+_FALSE = frozenset({"no", "false", "0", "n", "f", "none", "null", ""})
+_NOT_ATTRIBUTES = ("colour", "color", "url", "link", "image", "photo", "review", "rating", "price", "id", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Facets of N products; every array and posting speaks of rows 0 … N-1.
+
+    Attributes:
+        revision: of the catalogue this was made from.
+        product_no: the database's key of each row.
+        price_low, price_high: of what can be bought; NaN where the shop gave none.
+        stems: stems of name and category → rows; ``category_stems``: category → its stems.
+        combos: (size, colour) of one variant → rows.
+        head_share: of a stem, the share of its names that end with it.
+        varied: rows whose variants carry sizes and colours of their own.
+        monthly: units sold by calendar month, shape (N, 12); ``recent``: units of the last 60 days of the history.
+        has_stock: the shop counts stock at all.
+    """
+
+    revision: str
+    currency: str
+    sku: tuple[str, ...]
+    row_of: Mapping[str, int]
+    product_no: NDArray[np.int64]
+    category: tuple[str, ...]
+    names: tuple[str, ...]
+    name_stems: tuple[tuple[str, ...], ...]
+    price_low: NDArray[np.float64]
+    price_high: NDArray[np.float64]
+    units: NDArray[np.float64]
+    rating: NDArray[np.float64]
+    rating_count: NDArray[np.float64]
+    stock: NDArray[np.float64]
+    has_stock: bool
+    gender: tuple[str | None, ...]
+    genders: Mapping[str, Rows]
+    categories: Mapping[str, Rows]
+    category_stems: Mapping[str, tuple[str, ...]]
+    colours: Mapping[str, Rows]
+    sizes: Mapping[str, Rows]
+    combos: Mapping[tuple[str, str], Rows]
+    varied: NDArray[np.bool_]
+    brands: Mapping[str, Rows]
+    attributes: Mapping[tuple[str, str], Rows]
+    stems: Mapping[str, Rows]
+    text_stems: Mapping[str, Rows]
+    head_share: Mapping[str, float]
+    monthly: NDArray[np.float32]
+    recent: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.sku)
+
+    def mask(self, rows: Iterable[Rows]) -> NDArray[np.bool_]:
+        """True where any of the postings has the row."""
+        out = np.zeros(len(self), dtype=np.bool_)
+        for part in rows:
+            out[part] = True
+        return out
+
+
+def colour_words(text: str) -> tuple[str, ...]:
+    """The colours a shop's colour field names: "Navy / White" → ("navy", "white"), "Dark Blue" → ("dark blue",)."""
+    out: list[str] = []
+    for part in text.replace("/", "|").replace(",", "|").replace("&", "|").replace(" and ", "|").split("|"):
+        words = [SPELLINGS.get(word, word) for word in stems(part)]
+        if words:
+            out.append(" ".join(words))
+    return tuple(dict.fromkeys(out))
+
+
+def size_label(text: str) -> str:
+    """A size made comparable: " XL " → "xl"."""
+    return " ".join(text.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    size: str | None
+    colours: tuple[str, ...]
+    price: float | None
+    available: bool
+    options: tuple[tuple[str, str], ...]
+
+
+class _Postings:
+    """Row lists by key while they are being collected."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[int]] = defaultdict(list)
+
+    def add(self, key: str, row: int) -> None:
+        rows = self._rows[key]
+        if not rows or rows[-1] != row:
+            rows.append(row)
+
+    def done(self) -> dict[str, Rows]:
+        return {key: np.asarray(rows, dtype=np.int32) for key, rows in self._rows.items()}
+
+
+class _Builder:
+    def __init__(self, variants: Mapping[str, list[_Variant]], known_colours: frozenset[str]) -> None:
+        self._variants = variants
+        self._known = known_colours
+        self.category, self.gender, self.colour = _Postings(), _Postings(), _Postings()
+        self.size, self.brand, self.stem, self.text = _Postings(), _Postings(), _Postings(), _Postings()
+        self.combo: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.attribute: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.genders: list[str | None] = []
+        self.names: list[tuple[str, ...]] = []
+        self.low: list[float] = []
+        self.high: list[float] = []
+        self.varied: list[bool] = []
+        self.last: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+
+    def add(self, row: int, product: sqlite3.Row) -> None:
+        variants = self._variants.get(str(product["sku"]), [])
+        name = tuple(SPELLINGS.get(word, word) for word in stems(str(product["name"])))
+        self.names.append(name)
+        self._prices(product["price"], variants)
+        self._words(row, name, product)
+        self._people(row, name, product["gender"])
+        self._colours_and_sizes(row, name, product, variants)
+        if product["brand"]:
+            self.brand.add(" ".join(stems(str(product["brand"]))), row)
+        self._attributes(row, str(product["attributes"]), variants)
+
+    def _prices(self, price: float | None, variants: Sequence[_Variant]) -> None:
+        own = [v.price for v in variants if v.price is not None and v.available]
+        own = own or [v.price for v in variants if v.price is not None]
+        if price is not None:
+            own = [price]
+        self.low.append(min(own, default=float("nan")))
+        self.high.append(max(own, default=float("nan")))
+
+    def _words(self, row: int, name: tuple[str, ...], product: sqlite3.Row) -> None:
+        category = str(product["category"] or "")
+        if category:
+            self.category.add(category.casefold(), row)
+        for word in dict.fromkeys((*name, *stems(category))):
+            self.stem.add(word, row)
+        facts = " ".join(_affirmed(attribute_pairs(str(product["attributes"]))))
+        text = " ".join(str(product[key] or "") for key in ("brand", "colour")) + " " + facts
+        said = _not_denied(stems(str(product["description"])))
+        for word in dict.fromkeys((*name, *stems(category), *stems(text), *said)):
+            self.text.add(word, row)
+        heads = [word for word in name if word not in SHADES and not word.isdigit()]
+        self.seen.update(set(name))
+        if heads:
+            self.last[heads[-1]] += 1
+
+    def _people(self, row: int, name: tuple[str, ...], value: object) -> None:
+        text = str(value) if value else ""
+        gender = gender_of(text, stems(text)) if text else gender_of(" ", _strong(name))
+        self.genders.append(gender)
+        self.gender.add(gender or "", row)
+
+    def _colours_and_sizes(
+        self, row: int, name: tuple[str, ...], product: sqlite3.Row, variants: Sequence[_Variant]
+    ) -> None:
+        colours = set(colour_words(str(product["colour"] or "")))
+        for variant in variants:
+            colours.update(variant.colours)
+        if not colours:
+            colours = {word for word in name if word in self._known}
+        for colour in colours:
+            self.colour.add(colour, row)
+        sizes = {size_label(part) for part in str(product["sizes"] or "").split("|") if part.strip()}
+        sizes.update(v.size for v in variants if v.size)
+        for size in sizes:
+            self.size.add(size, row)
+        self.varied.append(any(v.size and v.colours for v in variants))
+        for size, colour in {(v.size, c) for v in variants for c in v.colours if v.size}:
+            self.combo[size, colour].append(row)
+
+    def _attributes(self, row: int, text: str, variants: Sequence[_Variant]) -> None:
+        pairs = {pair for variant in variants for pair in variant.options}
+        pairs.update(attribute_pairs(text))
+        for pair in pairs:
+            self.attribute[pair].append(row)
+
+
+def _not_denied(words: Sequence[str]) -> list[str]:
+    """Words of a description that are not denied by a "no" or "without" just before them."""
+    denials = {"no", "without", "not", "non", "never"}
+    return [word for i, word in enumerate(words) if not denials.intersection(words[max(0, i - 2) : i])]
+
+
+def _affirmed(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [key if value == "yes" else value for key, value in pairs if value != "no"]
+
+
+def _strong(name: tuple[str, ...]) -> tuple[str, ...]:
+    strong = {"man", "woman", "mens", "womens", "boy", "girl", "kid", "unisex", "lady"}
+    return tuple(word for word in name if word in strong)
+
+
+def attribute_pairs(text: str) -> list[tuple[str, str]]:
+    """(key, value) stems of a JSON object of attributes; a true flag is (key, "yes"); long texts and numbers are out."""
+    try:
+        data: object = json.loads(text or "{}")
+    except ValueError:
+        return []
+    out: list[tuple[str, str]] = []
+    for key, value in data.items() if isinstance(data, dict) else ():  # type: ignore[reportUnknownVariableType]
+        label = " ".join(stems(str(key).replace("_", " ")))  # type: ignore[reportUnknownArgumentType]
+        if any(word in label.split() for word in _NOT_ATTRIBUTES):
+            continue
+        parts: list[object] = value if isinstance(value, list) else str(value).split("|")  # type: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        for part in parts:
+            plain = " ".join(stems(str(part)))
+            if plain in _TRUE and not label.isdigit():
+                out.append((label, "yes"))
+            elif plain in _FALSE:
+                out.append((label, "no"))
+            elif 0 < len(plain.split()) <= MAX_ATTRIBUTE_WORDS:
+                out.append((label, plain))
+    return out
+
+
+def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
+    """Read the active products. Run it off the event loop."""
+    products = connection.execute(
+        "SELECT product_no, sku, name, category, price, currency, description, colour, gender, brand, sizes,"
+        " attributes, rating_mean, rating_count, units_sold FROM products WHERE active = 1 ORDER BY product_no"
+    ).fetchall()
+    variants = _load_variants(connection)
+    listed = {word for p in products for colour in colour_words(str(p["colour"] or "")) for word in colour.split()}
+    listed.update(word for group in variants.values() for v in group for c in v.colours for word in c.split())
+    builder = _Builder(variants, frozenset(listed & set(SHADES)) | SURE_COLOURS)
+    for row, product in enumerate(products):
+        builder.add(row, product)
+    stock = {str(r[0]): float(r[1]) for r in connection.execute("SELECT sku, sum(quantity) FROM stock GROUP BY sku")}
+    skus = tuple(str(p["sku"]) for p in products)
+    categories = builder.category.done()
+    return Snapshot(
+        revision=read_revision(connection),
+        currency=str(products[0]["currency"]) if products else "",
+        sku=skus,
+        row_of={sku: row for row, sku in enumerate(skus)},
+        product_no=np.asarray([p["product_no"] for p in products], dtype=np.int64),
+        category=tuple(str(p["category"] or "").casefold() for p in products),
+        names=tuple(str(p["name"]) for p in products),
+        name_stems=tuple(builder.names),
+        price_low=np.asarray(builder.low, dtype=np.float64),
+        price_high=np.asarray(builder.high, dtype=np.float64),
+        units=np.asarray([max(0, p["units_sold"]) for p in products], dtype=np.float64),
+        rating=np.asarray([p["rating_mean"] or 0.0 for p in products], dtype=np.float64),
+        rating_count=np.asarray([p["rating_count"] for p in products], dtype=np.float64),
+        stock=np.asarray([stock.get(sku, 0.0) for sku in skus], dtype=np.float64),
+        has_stock=bool(stock),
+        gender=tuple(builder.genders),
+        genders=builder.gender.done(),
+        categories=categories,
+        category_stems={name: stems(name) for name in categories},
+        colours=builder.colour.done(),
+        sizes=builder.size.done(),
+        combos={key: np.asarray(rows, dtype=np.int32) for key, rows in builder.combo.items()},
+        varied=np.asarray(builder.varied, dtype=np.bool_),
+        brands=builder.brand.done(),
+        attributes={key: np.asarray(sorted(set(rows)), dtype=np.int32) for key, rows in builder.attribute.items()},
+        stems=builder.stem.done(),
+        text_stems=builder.text.done(),
+        head_share={word: count / builder.seen[word] for word, count in builder.last.items() if builder.seen[word]},
+        monthly=_monthly(connection, skus),
+        recent=_recent(connection, skus),
+    )
+
+
+def _monthly(connection: sqlite3.Connection, skus: Sequence[str]) -> NDArray[np.float32]:
+    out = np.zeros((len(skus), 12), dtype=np.float32)
+    row_of = {sku: row for row, sku in enumerate(skus)}
+    query = (
+        "SELECT sku, CAST(substr(ts, 6, 2) AS INTEGER) AS month, sum(quantity) FROM events"
+        " WHERE event = 'purchase' AND quantity > 0 GROUP BY sku, month"
+    )
+    for sku, month, units in connection.execute(query):
+        row = row_of.get(str(sku))
+        if row is not None and 1 <= month <= 12:
+            out[row, month - 1] = units
+    return out
+
+
+def _recent(connection: sqlite3.Connection, skus: Sequence[str]) -> NDArray[np.float64]:
+    query = (
+        "SELECT sku, sum(quantity) FROM events WHERE event = 'purchase' AND quantity > 0"
+        " AND ts >= (SELECT date(max(ts), '-60 days') FROM events) GROUP BY sku"
+    )
+    units = {str(sku): float(count) for sku, count in connection.execute(query)}
+    return np.asarray([units.get(sku, 0.0) for sku in skus], dtype=np.float64)
+
+
+def read_revision(connection: sqlite3.Connection) -> str:
+    """The catalogue's revision; "0" where the importer wrote none."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
+    return str(row[0]) if row else "0"
+
+
+def _load_variants(connection: sqlite3.Connection) -> dict[str, list[_Variant]]:
+    out: dict[str, list[_Variant]] = defaultdict(list)
+    for row in connection.execute("SELECT sku, size, colour, options, price, available FROM variants"):
+        out[str(row["sku"])].append(
+            _Variant(
+                size=size_label(str(row["size"])) if row["size"] else None,
+                colours=colour_words(str(row["colour"] or "")),
+                price=row["price"],
+                available=bool(row["available"]),
+                options=tuple(pair for pair in attribute_pairs(str(row["options"])) if stem(pair[0]) != "size"),
+            )
+        )
+    return out

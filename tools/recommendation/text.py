@@ -1,0 +1,70 @@
+"""Words of requests and of catalogues, made comparable: lower case, no accents, singular."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_JOINED = (
+    (re.compile(r"\b(?:t|tee)[\s-]?shirts?\b"), "tshirt"),
+    (re.compile(r"\bx[\s-]+(?=large|small)"), "x"),
+    (re.compile(r"(?<=\w)['\u2019]s\b"), ""),
+    (re.compile(r"(?<=s)['\u2019](?=\s|$)"), ""),
+    (re.compile(r"(?<=\w)n['\u2019]t\b"), " not"),
+)
+_IRREGULAR = {
+    "scarves": "scarf", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf",
+    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "mice": "mouse",
+    "tees": "tshirt", "tee": "tshirt",
+}  # fmt: skip
+_KEPT = frozenset({"is", "this", "was", "has", "his", "hers", "us", "plus", "gas", "bus", "always", "yes", "xs", "as"})
+_DROP_ES = ("sses", "xes", "ches", "shes", "zes")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text: its singular ``stem``, its plain form ``word``, and where it stands in the plain text."""
+
+    word: str
+    stem: str
+    start: int
+    end: int
+
+
+def plain(text: str) -> str:
+    """Lower case without accents, joined words unified ("T-Shirts" → "tshirt", "men's" → "men")."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    out = "".join(char for char in folded if not unicodedata.combining(char))
+    for pattern, replacement in _JOINED:
+        out = pattern.sub(replacement, out)
+    return out
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """The singular of a plain word, roughly."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < 3 or word in _KEPT or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(_DROP_ES):
+        return word[:-2]
+    return word[:-1]
+
+
+def tokens(text: str) -> list[Token]:
+    """The words of ``plain(text)``."""
+    return tokens_of_plain(plain(text))
+
+
+def tokens_of_plain(text: str) -> list[Token]:
+    """The words of a text that went through ``plain`` already; positions refer to it."""
+    return [Token(m.group(), stem(m.group()), m.start(), m.end()) for m in _WORD.finditer(text)]
+
+
+def stems(text: str) -> tuple[str, ...]:
+    """The stems of a text, in order."""
+    return tuple(token.stem for token in tokens(text))

@@ -1,0 +1,103 @@
+"""The words of one catalogue: phrases that name its colours, brands and attribute values, and its spelling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz import fuzz, process
+
+from shopfloor.tools.recommendation.language import (
+    EMPTY_WORDS,
+    GENDERS,
+    KINDS,
+    NUMBER_WORDS,
+    OCCASIONS,
+    ORDINALS,
+    SHADES,
+    SURE_COLOURS,
+)
+from shopfloor.tools.recommendation.snapshot import Snapshot
+
+EntryKind = Literal["colour", "brand", "attribute"]
+MIN_CORRECTED = 4  # letters: shorter words are never "corrected"
+MIN_LIKENESS = 82.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A phrase (stems) and what it names."""
+
+    phrase: tuple[str, ...]
+    kind: EntryKind
+    value: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Phrases of a catalogue, and every word it or general language knows."""
+
+    entries: Mapping[tuple[str, ...], Entry]
+    words: frozenset[str]
+    spelling: tuple[str, ...]
+    longest_phrase: int
+
+    def longest(self, stems: tuple[str, ...]) -> Entry | None:
+        """The entry of the longest phrase that ``stems`` begin with."""
+        for length in range(min(len(stems), self.longest_phrase), 0, -1):
+            entry = self.entries.get(stems[:length])
+            if entry is not None:
+                return entry
+        return None
+
+    def knows(self, stem: str) -> bool:
+        """Whether the catalogue or general language has this word."""
+        return stem in self.words
+
+    def nearest(self, stem: str) -> str | None:
+        """The word of the catalogue that a misspelt one stands for, None when none is near."""
+        if len(stem) < MIN_CORRECTED or not stem.isalpha():
+            return None
+        found = process.extractOne(stem, self.spelling, scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS)
+        if found is None or found[0][0] != stem[0]:
+            return None
+        return str(found[0])
+
+
+def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
+    """Collect a catalogue's phrases. Of two meanings of one phrase, colour wins over brand over attribute value."""
+    entries: dict[tuple[str, ...], Entry] = {}
+    kinds = {word for words in snapshot.category_stems.values() for word in words} | set(KINDS)
+    for (key, value), rows in snapshot.attributes.items():
+        flag = value in {"yes", "no"}
+        phrase = tuple(key.split()) if flag else tuple(value.split())
+        if value == "no" or not _is_phrase(phrase, kinds) or len(rows) == 0:
+            continue
+        entries.setdefault(phrase, Entry(phrase, "attribute", value, key))
+        if not flag and not set(key.split()) & set(value.split()):
+            both = (*value.split(), *key.split())
+            entries.setdefault(both, Entry(both, "attribute", value, key))
+    for brand in snapshot.brands:
+        phrase = tuple(brand.split())
+        if phrase and not (len(phrase) == 1 and phrase[0] in EMPTY_WORDS):
+            entries[phrase] = Entry(phrase, "brand", brand)
+    for colour in (*snapshot.colours, *SURE_COLOURS):
+        phrase = tuple(colour.split())
+        if phrase and len(phrase) <= 3:
+            entries[phrase] = Entry(phrase, "colour", colour)
+    own = set(snapshot.stems) | {word for phrase in entries for word in phrase}
+    general = set(GENDERS) | set(OCCASIONS) | set(EMPTY_WORDS) | set(NUMBER_WORDS) | set(ORDINALS) | set(SHADES)
+    spelling = own | set(SURE_COLOURS) | (set(KINDS) & (own | set(KINDS)))
+    return Vocabulary(
+        entries=entries,
+        words=frozenset(own | general | set(KINDS) | set(snapshot.text_stems)),
+        spelling=tuple(sorted(word for word in spelling if len(word) >= MIN_CORRECTED and word.isalpha())),
+        longest_phrase=max((len(phrase) for phrase in entries), default=1),
+    )
+
+
+def _is_phrase(phrase: tuple[str, ...], kinds: set[str]) -> bool:
+    """An attribute value is worth a hard constraint when it is a word of its own: no number, no kind, no filler."""
+    if not phrase or all(word in EMPTY_WORDS or word.isdigit() or len(word) < 3 for word in phrase):
+        return False
+    return not (len(phrase) == 1 and (phrase[0] in kinds or phrase[0] in GENDERS or phrase[0] in OCCASIONS))

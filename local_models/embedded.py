@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import threading
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar, cast
@@ -27,7 +27,14 @@ DEFAULTS = GenerateOptions()
 class EmbeddedRuntime:
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
-    def __init__(self, server: LlamaServer, info: ModelInfo, slots: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        server: LlamaServer,
+        info: ModelInfo,
+        slots: int,
+        timeout_s: float,
+        preparation: "subprocess.Popen[bytes] | None" = None,
+    ) -> None:
         self._server = server
         self._info = info
         self._slots = SlotPool(slots)
@@ -35,17 +42,29 @@ class EmbeddedRuntime:
         self._meter = Meter()
         self._tracer = trace.get_tracer("shopfloor")
         self._labels: dict[str, int] = {}
-        self._closing = threading.Lock()
+        self._preparation = preparation
 
     @classmethod
-    async def open(cls, options: ServerOptions, info: ModelInfo, timeout_s: float) -> "EmbeddedRuntime":
+    async def open(
+        cls,
+        options: ServerOptions,
+        info: ModelInfo,
+        timeout_s: float,
+        preparation: "subprocess.Popen[bytes] | None" = None,
+    ) -> "EmbeddedRuntime":
         """Load the model without holding up the event loop.
+
+        Args:
+            options: the file and how to load it.
+            info: what to say of it.
+            timeout_s: the longest any call may take, waiting included.
+            preparation: a process that makes a faster form meanwhile; ended with the runtime.
 
         Raises:
             ModelError: llama.cpp can't load it.
         """
         server = await asyncio.to_thread(LlamaServer, options)
-        return cls(server, info, options.slots, timeout_s)
+        return cls(server, info, options.slots, timeout_s, preparation)
 
     @property
     def info(self) -> ModelInfo:
@@ -121,7 +140,13 @@ class EmbeddedRuntime:
 
     async def close(self) -> None:
         """Stop what runs and free the memory. Idempotent."""
-        await asyncio.to_thread(self._server.close)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._server.close()
+        if self._preparation is not None:
+            self._preparation.terminate()  # what it has not finished is begun anew at the next start
+            self._preparation.wait()
 
     async def _label_id(self, label: str) -> int:
         if label not in self._labels:
@@ -206,9 +231,11 @@ class _Reader:
         self._usage = event.get("usage") or self._usage
         self._timings = event.get("timings") or self._timings
         text = ""
-        for choice in event.get("choices") or ():
+        choices: list[Json] = event.get("choices") or []
+        for choice in choices:
             self._finish = choice.get("finish_reason") or self._finish
-            text += (choice.get("delta") or {}).get("content") or ""
+            delta: Json = choice.get("delta") or {}
+            text += str(delta.get("content") or "")
         if text:
             if self._first_s is None:
                 self._first_s = time.perf_counter() - self._started

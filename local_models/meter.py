@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -25,7 +25,7 @@ class Meter:
         self._latencies: deque[float] = deque(maxlen=WINDOW)
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> Generator[None]:
         """Count one request; anything raised inside counts as failed."""
         started = time.perf_counter()
         with self._lock:

@@ -1,12 +1,16 @@
 """Opens the embedded model and its encoder as the settings say."""
 
 import asyncio
+import subprocess
+from dataclasses import dataclass
 
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.encoder import WINDOW_TOKENS, Encoder
-from shopfloor.local_models.files import ModelFile, file_hash, find_model, open_model_file
+from shopfloor.local_models.files import file_hash, find_model, open_model_file
 from shopfloor.local_models.forms import Recipe, derive
+from shopfloor.local_models.gguf_file import read_header
 from shopfloor.local_models.llama_server import ServerOptions, usable_cores
+from shopfloor.local_models.preparing import is_settled, prepared_form, start_in_background
 from shopfloor.local_models.runtime import ModelInfo
 from shopfloor.settings import Settings
 
@@ -14,29 +18,39 @@ BATCH = 256
 ENCODER_SLOTS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    options: ServerOptions
+    info: ModelInfo
+    preparation: "subprocess.Popen[bytes] | None"
+
+
 async def open_embedded(settings: Settings) -> EmbeddedRuntime:
-    """Load the embedded model."""
-    source, options, info = await asyncio.to_thread(_prepare, settings)
-    del source
-    return await EmbeddedRuntime.open(options, info, settings.model_timeout_s)
+    """Load the embedded model, in its faster form when that is ready."""
+    choice = await asyncio.to_thread(_choose, settings)
+    return await EmbeddedRuntime.open(choice.options, choice.info, settings.model_timeout_s, choice.preparation)
 
 
-def _prepare(settings: Settings) -> tuple[ModelFile, ServerOptions, ModelInfo]:
-    source = open_model_file(find_model(settings), settings.models_path)
-    options = ServerOptions(
-        source.path, settings.model_ctx, settings.model_slots, settings.model_threads or usable_cores(), BATCH
-    )
+def _choose(settings: Settings) -> _Choice:
+    folder = settings.models_path
+    source = open_model_file(find_model(settings), folder)
+    threads = settings.model_threads or usable_cores()
+    form = prepared_form(source, folder) if settings.model_form != "shipped" else None
+    preparation = None
+    if form is None and settings.model_form == "auto" and not is_settled(source, folder):
+        preparation = start_in_background(source, folder, threads)
+    path = form or source.path
     info = ModelInfo(
         name=source.name,
         source_hash=source.sha256,
-        form_hash=source.sha256,
-        quantisation=source.header.quantisation,
+        form_hash=file_hash(path, folder),
+        quantisation=read_header(path).quantisation,
         runtime="embedded",
         profile="cpu",
         licence=source.licence,
         context=settings.model_ctx,
     )
-    return source, options, info
+    return _Choice(ServerOptions(path, settings.model_ctx, settings.model_slots, threads, BATCH), info, preparation)
 
 
 async def open_shortened(settings: Settings, blocks: int) -> Encoder:

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     # Local model
     profile: Literal["auto", "cpu", "m1-8gb", "rtx3060-6gb"] = "auto"
     model: Path | None = Field(default=None, description="a GGUF file instead of the profile's")
+    model_form: Literal["auto", "prepared", "shipped"] = Field(
+        default="auto",
+        description="the file's form: auto makes a faster one and uses it when checked, prepared only uses one, shipped never",
+    )
     model_ctx: int = Field(default=2048, ge=256, description="tokens of context for each slot")
     model_slots: int = Field(default=4, ge=1, le=32, description="requests decoded at once")
     model_threads: int = Field(default=0, ge=0, description="0: the physical cores this process may use")

@@ -1,0 +1,128 @@
+"""Checks a derived form against its source: does it say the same, and is it faster on this machine?
+
+Same means: the Kullback-Leibler divergence of the next-token distribution, source against form, averaged over the
+prompts in ``data/divergence_prompts.txt``, stays under :data:`LIMIT`. The verdict is kept beside the form.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+from shopfloor.local_models.llama_server import Json, LlamaServer, ServerOptions
+from shopfloor.local_models.locking import write_atomically
+
+LIMIT = 0.02
+TOP = 1024  # tokens compared one by one; the rest counts as one, which can only make the divergence smaller by its tail
+SPEED_TOKENS = 240
+SPEED_ROUNDS = 3
+SLOWEST = 0.95  # of the source's speed: measuring beside other work is not exact
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a form may stand in for its source, and the measurements behind it.
+
+    ``divergence`` is the mean in nats, ``worst`` the largest of a single prompt, ``same_top`` the share of prompts with
+    the same most likely token; speeds are prompt tokens a second on this machine.
+    """
+
+    accepted: bool
+    divergence: float
+    worst: float
+    same_top: float
+    prompts: int
+    source_speed: float
+    form_speed: float
+
+
+def read_verdict(form: Path) -> Verdict | None:
+    """The verdict kept beside a form, if it was checked."""
+    try:
+        return Verdict(**json.loads(_verdict_path(form).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def check_form(source: Path, form: Path, threads: int) -> Verdict:
+    """Compare a form with its source and keep the verdict (blocking, some 5 to 10 s).
+
+    Raises:
+        ModelError: one of the files can't be loaded.
+    """
+    prompts = divergence_prompts()
+    one, other = (LlamaServer(ServerOptions(path, 512, slots=1, threads=threads, batch=256)) for path in (source, form))
+    try:
+        source_tops = [next_token(one.complete, prompt, TOP) for prompt in prompts]
+        form_tops = [next_token(other.complete, prompt, TOP) for prompt in prompts]
+        # Turn about, so that another busy program slows both down alike.
+        rounds = [(_prompt_speed(one, turn), _prompt_speed(other, turn)) for turn in range(SPEED_ROUNDS)]
+    finally:
+        one.close()
+        other.close()
+    source_speed, form_speed = (max(speeds) for speeds in zip(*rounds, strict=True))
+    values = [divergence(said, says) for said, says in zip(source_tops, form_tops, strict=True)]
+    same = [_likeliest(said) == _likeliest(says) for said, says in zip(source_tops, form_tops, strict=True)]
+    mean = sum(values) / len(values)
+    verdict = Verdict(
+        accepted=mean < LIMIT and form_speed >= SLOWEST * source_speed,
+        divergence=mean,
+        worst=max(values),
+        same_top=sum(same) / len(same),
+        prompts=len(prompts),
+        source_speed=source_speed,
+        form_speed=form_speed,
+    )
+    write_atomically(_verdict_path(form), json.dumps(asdict(verdict), indent=1).encode())
+    return verdict
+
+
+def divergence(source: dict[int, float], form: dict[int, float]) -> float:
+    """KL(source || form) in nats of two next-token distributions, given as log-probabilities of the likeliest tokens."""
+    total, source_mass, form_mass = 0.0, 0.0, 0.0
+    floor = min(form.values())
+    for token, log_p in source.items():
+        log_q = form.get(token, floor)
+        total += math.exp(log_p) * (log_p - log_q)
+        source_mass += math.exp(log_p)
+        form_mass += math.exp(log_q)
+    rest_p, rest_q = max(1.0 - source_mass, 1e-9), max(1.0 - form_mass, 1e-9)
+    return max(0.0, total + rest_p * math.log(rest_p / rest_q))
+
+
+def divergence_prompts() -> list[str]:
+    """The texts a form is checked on."""
+    text = resources.files("shopfloor.local_models").joinpath("data/divergence_prompts.txt").read_text(encoding="utf-8")
+    return [part.strip("\n") for part in text.split("---\n")]
+
+
+def next_token(complete: Callable[[Json], Json], prompt: str, top: int) -> dict[int, float]:
+    """Log-probabilities of the ``top`` likeliest next tokens, by token id."""
+    body: Json = {
+        "prompt": prompt,
+        "n_predict": 1,
+        "n_probs": top,
+        "cache_prompt": False,
+        "temperature": 0.0,
+        "id_slot": 0,
+    }
+    entries = complete(body)["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    return {int(entry["id"]): float(entry["logprob"]) for entry in entries}
+
+
+def _likeliest(distribution: dict[int, float]) -> int:
+    return max(distribution, key=distribution.__getitem__)
+
+
+def _prompt_speed(server: LlamaServer, turn: int) -> float:
+    words = " ".join(f"{turn}{number} item" for number in range(SPEED_TOKENS // 4))
+    started = time.perf_counter()
+    answer = server.complete({"prompt": words, "n_predict": 1, "cache_prompt": False, "temperature": 0.0})
+    return answer["usage"]["prompt_tokens"] / (time.perf_counter() - started)
+
+
+def _verdict_path(form: Path) -> Path:
+    return form.with_suffix(".verdict.json")

@@ -120,6 +120,7 @@ class Params(_Part):
     assortment: dict[str, Assortment]
     always_carried: dict[str, tuple[str, ...]]
     too_big_for_small_stores: tuple[str, ...]
+    fill_category_above: float
     sold_out_share: float
     off_season_sold_out_share: float
 

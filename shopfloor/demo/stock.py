@@ -29,19 +29,35 @@ def assortments(params: Params, catalogue: Catalogue) -> dict[str, dict[str, tup
 
 
 def _assortment(rng: Random, params: Params, catalogue: Catalogue, store: Store) -> dict[str, tuple[Variant, ...]]:
-    rule = params.assortment[store.type]
+    extreme_sizes = params.assortment[store.type].extreme_sizes
+    shares = {p.sku: _share(params, store, p) for p in catalogue.products}
+    lucky = {p.sku for p in catalogue.products if rng.random() < shares[p.sku]}
+    lucky |= set(params.always_carried.get(store.store_id, ())) | _missing_categories(params, catalogue, shares, lucky)
     carried: dict[str, tuple[Variant, ...]] = {}
     for product in catalogue.products:
-        warmth = params.climates[params.cities[store.city].climate][product.warmth] if store.city else 1.0
-        share = rule.share * min(1.0, warmth * 1.2)
-        if store.type == "small" and product.kind in params.too_big_for_small_stores:
-            share = 0.0
-        always = product.sku in params.always_carried.get(store.store_id, ())
-        lucky = rng.random() < share
-        variants = _carried_variants(rng, rule.extreme_sizes, product, catalogue.variants[product.sku])
-        if (lucky or always) and variants:
+        variants = _carried_variants(rng, extreme_sizes, product, catalogue.variants[product.sku])
+        if product.sku in lucky and variants:
             carried[product.sku] = variants
     return carried
+
+
+def _share(params: Params, store: Store, product: Product) -> float:
+    """The chance that a store carries a product: by its type, its climate, and whether a tent fits in."""
+    if store.type == "small" and product.kind in params.too_big_for_small_stores:
+        return 0.0
+    warmth = params.climates[params.cities[store.city].climate][product.warmth] if store.city else 1.0
+    return params.assortment[store.type].share * min(1.0, warmth * 1.2)
+
+
+def _missing_categories(params: Params, catalogue: Catalogue, shares: dict[str, float], lucky: set[str]) -> set[str]:
+    """The most fitting product of each category that would otherwise be absent, unless none fits the place."""
+    best: dict[str, str] = {}
+    present = {p.category for p in catalogue.products if p.sku in lucky}
+    for product in catalogue.products:
+        fits = shares[product.sku] >= params.fill_category_above and product.category not in present
+        if fits and shares[product.sku] > shares.get(best.get(product.category, ""), 0.0):
+            best[product.category] = product.sku
+    return set(best.values())
 
 
 def _carried_variants(

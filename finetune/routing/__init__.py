@@ -1,0 +1,1 @@
+"""The router's training rows: hand-written lines and templates as data, and the generator that joins them."""

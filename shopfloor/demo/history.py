@@ -120,10 +120,10 @@ class Storyteller:
 
     def _mission(self, shopper: Shopper, rng: Random, day: date) -> Mission | None:
         names = list(shopper.missions)
-        month = (day.month + 5) % 12 if shopper.south else day.month - 1
-        weights = [shopper.missions[n] * self._params.missions[n].months[month] for n in names]
-        name = pick(rng, names, weights)
-        return self._params.missions[name] if name else None
+        missions = [self._params.missions[n] for n in names]
+        north, turned = day.month - 1, (day.month + 5) % 12
+        months = [m.months[turned if shopper.south and not m.everywhere else north] for m in missions]
+        return pick(rng, missions, [shopper.missions[n] * month for n, month in zip(names, months, strict=True)])
 
     def _store(self, shopper: Shopper, rng: Random) -> Store:
         online = next(s for s in self._catalogue.stores if not s.city)

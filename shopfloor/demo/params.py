@@ -48,8 +48,13 @@ class Slot(_Part):
 
 
 class Mission(_Part):
-    """A reason to go shopping: how likely by month (northern seasons) and what goes into the basket."""
+    """A reason to go shopping: how likely by month and what goes into the basket.
 
+    The months are those of the north; in the south they turn by half a year, unless ``everywhere`` says
+    that the calendar decides and not the weather.
+    """
+
+    everywhere: bool = False
     months: tuple[float, ...]
     slots: tuple[Slot, ...]
 

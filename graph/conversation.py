@@ -106,7 +106,9 @@ def depends(question: str, lexicon: Lexicon) -> bool:
 def _is_stock_clause(clause: str) -> bool:
     lowered = cues.normal(clause)
     return cues.asks_stock(lowered) and (
-        cues.has_pronoun(lowered) or re.match(r"(is|are|do|does|can|could|have|has|how|which|where|what|if|whether|tell|check|see)\b", lowered) is not None
+        cues.has_pronoun(lowered)
+        or re.match(r"(is|are|do|does|can|could|have|has|how|which|where|what|if|whether|tell|check|see)\b", lowered)
+        is not None
     )
 
 
@@ -187,15 +189,24 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3)
     bare_size = size is not None and (in_what is not None or about is not None or len(cues.words(text)) <= 4)
     pronoun_stock = cues.has_pronoun(lowered) and (cues.asks_stock(lowered) or place is not None or size is not None)
-    counts = re.fullmatch(r"(and )?(how many (are |do you have )?(left|there|in stock)?|in stock|is any left|any left|where|which stores?|how about online|online)", lowered)
+    counts = re.fullmatch(
+        r"(and )?(how many (are |do you have )?(left|there|in stock)?|in stock|is any left|any left|where|which stores?|how about online|online)",
+        lowered,
+    )
     if not (bare_place or bare_size or pronoun_stock or counts):
         return _details_of_focus(lowered, memory)
     if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
         return None
-    return _rule("inventory", "asked about the stock of what we spoke of", inventory=_focus_tasks(text, lowered, place, size, memory))
+    return _rule(
+        "inventory",
+        "asked about the stock of what we spoke of",
+        inventory=_focus_tasks(text, lowered, place, size, memory),
+    )
 
 
-def _focus_tasks(text: str, lowered: str, place: str | None, size: str | None, memory: Memory) -> tuple[InventoryTask, ...]:
+def _focus_tasks(
+    text: str, lowered: str, place: str | None, size: str | None, memory: Memory
+) -> tuple[InventoryTask, ...]:
     skus: tuple[str | None, ...] = (memory.focus_sku,)
     if cues.is_plural(lowered) and 1 < len(memory.skus) <= _MOST_STOCK_TASKS and memory.last_route != "inventory":
         skus = memory.skus

@@ -10,7 +10,9 @@ _STOCK = re.compile(
     r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
     r"|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
-_PRONOUN = re.compile(r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of them)\b")
+_PRONOUN = re.compile(
+    r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of them)\b"
+)
 _PLURAL = re.compile(r"\b(them|they|these|those|both|all (of )?(them|these|three|two|four|five))\b")
 _CHEAPER = re.compile(
     r"\b(cheaper|cheapest|less expensive|lower[- ]priced?|too (expensive|dear|pricey|costly|much)|more affordable"
@@ -32,19 +34,27 @@ _LIMIT = re.compile(
     r"^(ok |okay |and |but |only |maybe |something |anything |one |ones |perhaps )*(under|below|less than|up to|max(imum)?|at most"
     r"|no more than|around|about|over|above|between|within) [^a-z]{0,4}\d+"
 )
-_NEGATED = re.compile(r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+")
-_FOR_WHOM = re.compile(r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+ ){0,3}\w+$")
+_NEGATED = re.compile(
+    r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+"
+)
+_FOR_WHOM = re.compile(
+    r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+ ){0,3}\w+$"
+)
 _IN_WHAT = re.compile(
     r"^(and |but |or |also |then |ok |okay |maybe |what about |how about |do you have |have you got |you have |got |is there |are there |can i get |i'?d (like|prefer|want) )*"
     r"(it |this |that |them |these |those |one |ones |the same |same |something |anything |any )*(in|with) (?P<what>.+)$"
 )
-_WHAT_ABOUT = re.compile(r"^(and |ok |okay |so |hmm |well |then )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$")
+_WHAT_ABOUT = re.compile(
+    r"^(and |ok |okay |so |hmm |well |then )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$"
+)
 _DETAILS = re.compile(
     r"\b(tell me( more| about)?|more about|more info\w*|details?|describe|what('s| is) (it|that|this) (like|made)|made of"
     r"|material|how much (is|are|does|do|would)|what('s| is| are)? the price|price of|what does (it|that) cost|which colou?rs?|what colou?rs?"
     r"|what sizes?|which sizes?)\b"
 )
-_CHOOSE = re.compile(r"\b(i'?ll take|i (like|want|prefer|choose|pick)|let'?s (take|go with)|go (with|for)|i'?d (take|go|like))\b")
+_CHOOSE = re.compile(
+    r"\b(i'?ll take|i (like|want|prefer|choose|pick)|let'?s (take|go with)|go (with|for)|i'?d (take|go|like))\b"
+)
 _SIZE = re.compile(
     r"\b(size|in an?|in) (?P<size>(xxs|xs|s|m|l|xl|xxl|xxxl|[2-5]xl|extra small|small|medium|large|extra large|\d{1,3}(\.5)?))\b"
 )

@@ -26,7 +26,9 @@ _RETRIED_CODES = frozenset({408, 429, 500, 502, 503, 504})
 class Recommend(BaseModel):
     """Find products of the shop that fit what the shopper wants. Use it for any wish, idea, comparison or "something cheaper"."""
 
-    query: str = Field(min_length=1, max_length=600, description="the wish in English, with every constraint named so far")
+    query: str = Field(
+        min_length=1, max_length=600, description="the wish in English, with every constraint named so far"
+    )
     count: int = Field(default=3, ge=1, le=10)
     city: str | None = Field(default=None, max_length=80, description="only products in stock in this city")
     refines_last: bool = Field(default=False, description="the query changes the previous request")
@@ -37,7 +39,9 @@ class CheckInventory(BaseModel):
 
     question: str = Field(min_length=1, max_length=600, description="the stock question in English")
     sku: str | None = Field(default=None, max_length=128)
-    of_recommendation: bool = Field(default=False, description="ask about the best product of the recommend call beside it")
+    of_recommendation: bool = Field(
+        default=False, description="ask about the best product of the recommend call beside it"
+    )
     city: str | None = Field(default=None, max_length=80)
     size: str | None = Field(default=None, max_length=40)
 

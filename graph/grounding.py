@@ -29,14 +29,19 @@ _TERMS = re.compile(
     r"|ships? (within|in|to)|deliver(y|ed|s)? (within|in|is|takes)|gift wrap\w*|price match\w*|open (from|until|daily))\b",
     re.IGNORECASE,
 )
-_DISCLAIMS = re.compile(r"\b(can'?t|cannot|don'?t|do not|unable|not able|no access|staff|ask|please check|unfortunately)\b", re.IGNORECASE)
-_LIMIT = re.compile(r"\b(under|below|less than|up to|within|over|above|around|about|budget|at most|maximum)\b", re.IGNORECASE)
+_DISCLAIMS = re.compile(
+    r"\b(can'?t|cannot|don'?t|do not|unable|not able|no access|staff|ask|please check|unfortunately)\b", re.IGNORECASE
+)
+_LIMIT = re.compile(
+    r"\b(under|below|less than|up to|within|over|above|around|about|budget|at most|maximum)\b", re.IGNORECASE
+)
 _COUNTS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12, "dozen": 12,
 }  # fmt: skip
 _COUNTED = re.compile(
-    rf"\b(?P<count>{'|'.join(_COUNTS)})\s+(?:\w+\s+){{0,2}}?(?:left|units?|pieces?|pairs?|in stock|available|stores?)\b", re.IGNORECASE
+    rf"\b(?P<count>{'|'.join(_COUNTS)})\s+(?:\w+\s+){{0,2}}?(?:left|units?|pieces?|pairs?|in stock|available|stores?)\b",
+    re.IGNORECASE,
 )
 
 

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shopfloor.graph.cues import normal, words
+from shopfloor.graph.prompts import load_words
 
-_COLOURS = frozenset(
-    "black white grey gray red blue navy green olive khaki yellow orange purple violet pink brown beige tan cream gold"
-    " silver turquoise teal maroon burgundy charcoal ivory coral mint indigo lilac mustard rust sand camel denim".split()
-)
 _LONGEST_PLACE = 4  # words
 
 
@@ -30,9 +27,10 @@ class Lexicon:
 
     shop_name: str = "the shop"
     places: frozenset[str] = frozenset()
-    colours: frozenset[str] = _COLOURS
+    colours: frozenset[str] = frozenset()
     sizes: frozenset[str] = frozenset()
     skus: frozenset[str] = frozenset()
+    not_places: frozenset[str] = frozenset()
     is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
 
     def place_in(self, text: str) -> str | None:
@@ -43,7 +41,11 @@ class Lexicon:
                 phrase = " ".join(tokens[start : start + size])
                 if phrase.casefold() in self.places:
                     return phrase
-        for match in re.finditer(r"\b(?:in|at|near|around|from)\s+(?:the\s+|our\s+|your\s+)?((?:[^\W\d_][\w'.-]*\s*){1,3})", text, re.IGNORECASE):
+        for match in re.finditer(
+            r"\b(?:in|at|near|around|from)\s+(?:the\s+|our\s+|your\s+)?((?:[^\W\d_][\w'.-]*\s*){1,3})",
+            text,
+            re.IGNORECASE,
+        ):
             found = self._leading_place(match[1].split())
             if found is not None:
                 return found
@@ -81,13 +83,7 @@ class Lexicon:
         return None
 
     def _is_word(self, lowered: str) -> bool:
-        return lowered in self.colours or lowered in self.sizes or lowered in _NOT_PLACES
-
-
-_NOT_PLACES = frozenset(
-    "stock store stores shop size sizes general total colour color time case fact all any it them there here me my you us"
-    " cotton wool leather winter summer spring autumn general sale store real one two man many most best same this that".split()
-)
+        return lowered in self.colours or lowered in self.sizes or lowered in self.not_places
 
 
 def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
@@ -96,7 +92,7 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
     places: set[str] = set()
     for row in connection.execute("SELECT name, city FROM stores"):
         places.update(part.casefold() for part in (row["name"], row["city"]) if part)
-    colours = set(_COLOURS)
+    colours = set(load_words("colours"))
     for row in connection.execute("SELECT DISTINCT colour FROM products WHERE colour IS NOT NULL"):
         colours.update(word for word in words(str(row["colour"])) if len(word) > 2)
     sizes: set[str] = set()
@@ -109,4 +105,5 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         colours=frozenset(colours),
         sizes=frozenset(sizes),
         skus=skus,
+        not_places=load_words("not_places"),
     )

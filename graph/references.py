@@ -12,11 +12,26 @@ _ORDINALS = {
     "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5,
     "sixth": 6, "6th": 6, "seventh": 7, "7th": 7, "eighth": 8, "8th": 8, "ninth": 9, "9th": 9, "tenth": 10, "10th": 10,
 }  # fmt: skip
-_CARDINALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_CARDINALS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
 _ORDINAL = re.compile(rf"\b(?P<word>{'|'.join(_ORDINALS)})\b(?! (time|of all|thing|half|floor|name))")
-_NUMBERED = re.compile(r"(?:\b(?:number|no\.?|option|item|product|nr)\s*|#)(?P<number>\d{1,2}|one|two|three|four|five)\b")
+_NUMBERED = re.compile(
+    r"(?:\b(?:number|no\.?|option|item|product|nr)\s*|#)(?P<number>\d{1,2}|one|two|three|four|five)\b"
+)
 _LAST = re.compile(r"\b(the|that|your) last( one)?\b(?! (time|order|week|month|year|purchase))")
-_CHEAPEST = re.compile(r"\bthe (cheapest|least expensive|lowest[- ]priced)( one)?$|\bthe (cheapest|least expensive)( one)?\b(?! \w)")
+_CHEAPEST = re.compile(
+    r"\bthe (cheapest|least expensive|lowest[- ]priced)( one)?$|\bthe (cheapest|least expensive)( one)?\b(?! \w)"
+)
 _DEAREST = re.compile(r"\bthe (dearest|most expensive|priciest)( one)?\b(?! \w)")
 _DEFINITE = re.compile(r"\b(the|that|this|your)\b")
 _FUZZY = 86

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 
 from shopfloor.graph.cues import normal, words
+from shopfloor.graph.prompts import load_words
 
 OUT_OF_SCOPE = "out_of_scope"
 LANGUAGE = "language"
@@ -50,6 +51,7 @@ class Replies:
     kinds: Mapping[str, ReplyKind]
     languages: tuple[Language, ...]
     scripts_reply: str
+    english: frozenset[str]
 
     def sure_kind(self, text: str) -> str | None:
         """The kind that decides a message by itself, before any router; None for all others."""
@@ -85,18 +87,13 @@ class Replies:
         if len(letters) >= 3 and sum(ord(letter) > 0x2FF for letter in letters) > len(letters) / 2:
             return self.scripts_reply
         said = set(words(text))
-        if not said or len(said & _ENGLISH) >= 2:
+        english = len(said & self.english)
+        if not said or english >= 2:
             return None
         scored = sorted(((len(said & language.words), language.reply) for language in self.languages), reverse=True)
         best, reply = scored[0]
         needed = 2 if len(said) <= 5 else 3
-        return reply if best >= needed and best > len(said & _ENGLISH) else None
-
-
-_ENGLISH = frozenset(
-    "the a an i you is are do does have has my your it this that in on for with and or not please can could would what"
-    " where which how need want looking any some something show me of to at there".split()
-)
+        return reply if best >= needed and best > english else None
 
 
 @cache
@@ -116,7 +113,7 @@ def load_replies() -> Replies:
     languages = tuple(
         Language(code, frozenset(table["words"].split()), table["reply"]) for code, table in raw["languages"].items()
     )
-    return Replies(kinds, languages, raw["scripts"]["reply"])
+    return Replies(kinds, languages, raw["scripts"]["reply"], load_words("english"))
 
 
 def _strings(values: Sequence[object]) -> tuple[str, ...]:

@@ -155,6 +155,7 @@ class ShopState(TypedDict, total=False):
     turn_id: str | None
     trace_id: str
     started_at: float
+    decision_ms: float
     hops: int
     decision: Decision | None
     calls: list[AnyMessage]

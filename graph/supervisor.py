@@ -3,6 +3,7 @@
 :class:`Supervisor` makes plans; it neither runs agents nor writes state.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +12,25 @@ from typing import Protocol, cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from pydantic import JsonValue, ValidationError
 
-from shopfloor.errors import SupervisorError
-from shopfloor.graph.conversation import follow_up, plan_route
+from shopfloor.errors import ModelError, SupervisorError
+from shopfloor.graph import cues
+from shopfloor.graph.conversation import follow_up, plan_route, split_mixed
 from shopfloor.graph.gemini import TOOLS, CheckInventory, Gemini, Recommend
 from shopfloor.graph.grounding import Facts, grounded
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task
 from shopfloor.graph.prompts import load_prompt
-from shopfloor.graph.replies import Replies
+from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
 from shopfloor.graph.state import Finding, InventoryTask, Memory, RecommendTask, Tokens, text_of
+from shopfloor.observability import get_logger
 from shopfloor.tools.schemas import Route, RouteInfo
+
+log = get_logger("shopfloor.graph")
 
 GEMINI_CONFIDENCE = 0.9
 _HISTORY = 12  # messages Gemini sees
 _MOST_CALLS = 4
+_ROUTER_TIMEOUT_S = 3.0
 
 
 class Router(Protocol):
@@ -84,11 +90,18 @@ class Supervisor:
         plan = follow_up(turn.text, turn.memory, self._lexicon, self._replies)
         if plan is not None:
             return plan
-        if self._router is None:
-            info = RouteInfo(route="recommendation", decided_by="rules", confidence=0.0, reason="no router")
-        else:
-            info = await self._router.decide(turn.text)
+        info = await self._route(turn.text)
         return plan_route(turn.text, info, turn.memory, self._lexicon, self._replies)
+
+    async def _route(self, text: str) -> RouteInfo:
+        """The router's route; by the words alone where it is not there or not in time."""
+        if self._router is not None:
+            try:
+                async with asyncio.timeout(_ROUTER_TIMEOUT_S):
+                    return await self._router.decide(text)
+            except (ModelError, TimeoutError) as error:
+                log.warning("router_failed", error=type(error).__name__)
+        return route_by_words(text, self._replies)
 
     def _conversation(self, turn: Turn) -> list[AnyMessage]:
         memory = turn.memory
@@ -110,6 +123,18 @@ class Supervisor:
         while history and isinstance(history[0], AIMessage):
             history.pop(0)
         return [SystemMessage(system), *history, *_with_results(turn)]
+
+
+def route_by_words(text: str, replies: Replies) -> RouteInfo:
+    """A plain guess without a model: small talk by its patterns, stock by its words, else a wish."""
+    lowered = cues.normal(text)
+    if replies.kind(text) != OUT_OF_SCOPE:
+        route: Route = "supervisor"
+    elif split_mixed(text)[1] is not None:
+        route = "both"
+    else:
+        route = "inventory" if cues.asks_stock(lowered) else "recommendation"
+    return RouteInfo(route=route, decided_by="rules", confidence=0.3, reason="by words alone")
 
 
 def _with_results(turn: Turn) -> list[AnyMessage]:

@@ -1,0 +1,112 @@
+"""What a turn leaves in the conversation's memory. Pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from shopfloor.graph.facts import ProductFacts
+from shopfloor.graph.state import Decision, Finding, Focus, Memory, Pending, ShownItem
+from shopfloor.tools.schemas import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The memory after a turn. ``options``: what the shopper may choose from now."""
+
+    shown: list[ShownItem]
+    focus: Focus
+    parsed: dict[str, JsonValue] | None
+    last_route: Route | None
+    pending: Pending | None = None
+    options: list[str] = field(default_factory=list[str])
+
+
+def remember(
+    memory: Memory, decision: Decision, findings: Sequence[Finding], facts: Sequence[ProductFacts]
+) -> Remembered:
+    """Fold a turn's results into the memory: what is on the screen, what we speak of, what is asked."""
+    kept = Remembered(
+        shown=list(memory.shown),
+        focus=cast(Focus, dict(memory.focus or {})),
+        parsed=memory.parsed,
+        last_route=decision["route"] if decision["route"] != "supervisor" else memory.last_route,
+    )
+    for finding in findings:
+        if finding["agent"] == "recommendation" and finding["error"] is None:
+            kept = _after_recommendation(kept, finding)
+    for finding in findings:
+        if finding["agent"] == "inventory" and finding["error"] is None:
+            kept = _after_inventory(kept, finding, single=_stock_answers(findings) == 1)
+    if facts:
+        focus = Focus(**{**kept.focus, "sku": facts[0].sku, "name": facts[0].name})
+        shown = kept.shown or [one.shown for one in facts]
+        kept = replace(kept, focus=focus, shown=shown)
+    return kept
+
+
+def _after_recommendation(kept: Remembered, finding: Finding) -> Remembered:
+    result = finding["result"]
+    items = cast(list[dict[str, Any]], result.get("items") or [])
+    parsed = cast(dict[str, JsonValue] | None, result.get("parsed"))
+    if not items:
+        return replace(kept, parsed=parsed or kept.parsed)
+    shown = [_shown(item) for item in items]
+    focus = Focus(sku=shown[0]["sku"], name=shown[0]["name"])
+    city = cast(str | None, result.get("city")) or kept.focus.get("city")
+    if city:
+        focus["city"] = city
+    return replace(kept, shown=shown, focus=focus, parsed=parsed)
+
+
+def _after_inventory(kept: Remembered, finding: Finding, *, single: bool) -> Remembered:
+    result = cast(dict[str, Any], finding["result"])
+    slots = cast(dict[str, Any], result.get("slots") or {})
+    focus = cast(Focus, dict(kept.focus))
+    product = cast(dict[str, Any] | None, result.get("product"))
+    if product is not None and single:
+        if focus.get("sku") != product["sku"]:
+            focus.pop("size", None)
+        focus["sku"], focus["name"] = str(product["sku"]), str(product["name"])
+    for key in ("city", "size"):
+        value = slots.get(key)
+        if isinstance(value, str) and value:
+            focus[key] = value
+    kept = replace(kept, focus=focus)
+    if result.get("status") in {"ask", "unknown"} and result.get("options") and kept.pending is None:
+        pending = _pending(finding, slots)
+        return replace(kept, pending=pending, options=list(pending["options"]))
+    return kept
+
+
+def _pending(finding: Finding, slots: dict[str, Any]) -> Pending:
+    result = cast(dict[str, Any], finding["result"])
+    request = cast(dict[str, Any], finding["record"].get("request") or {})
+    options = [str(option) for option in result["options"]]
+    about_place = result.get("intent") in {"unknown_store", "ambiguous_store", "ambiguous_place", "unknown_place"}
+    product = cast(dict[str, Any] | None, result.get("product"))
+    return Pending(
+        kind="confirm" if len(options) == 1 else "choose",
+        about="place" if about_place else "product",
+        question=str(request.get("question") or ""),
+        options=options,
+        sku=str(product["sku"]) if product is not None else cast(str | None, request.get("sku")),
+        size=cast(str | None, slots.get("size")) or cast(str | None, request.get("size")),
+    )
+
+
+def _stock_answers(findings: Sequence[Finding]) -> int:
+    return sum(1 for finding in findings if finding["agent"] == "inventory" and finding["error"] is None)
+
+
+def _shown(item: dict[str, Any]) -> ShownItem:
+    return ShownItem(
+        sku=str(item["sku"]),
+        name=str(item["name"]),
+        price=item.get("price"),
+        currency=str(item["currency"]),
+        colour=item.get("colour"),
+        category=item.get("category"),
+        sizes=[str(size) for size in item.get("sizes") or []],
+    )

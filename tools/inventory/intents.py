@@ -1,0 +1,221 @@
+"""Which question it is: rules over the question's masked words and over what kinds of things it names.
+
+The rules look at words of stock questions in general; names of products, places and services are masked before, so
+another shop's catalogue does not change them.
+"""
+
+import re
+from dataclasses import dataclass
+
+from shopfloor.tools.inventory.mentions import Mentions
+
+_STORE = r"(stores?|shops?|branch(es)?|locations?|outlets?|sites?|warehouses?|cit(y|ies)|boutiques?|places?)"
+
+NEAREST = re.compile(r"\b(nearest|closest|nearby|near(er)? (me|here|by|us|my)|close(r)? (by|to)|nearer|least far|shortest|closeby|near)\b")
+OTHER = re.compile(
+    r"\b(other|another|else|elsewhere|apart|besides?|aside|except(ing)?|excluding|instead|alternatives?|different|"
+    r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|fallback|if .* (is|has) (out|none|shut|sold))\b"
+)
+SIZES = re.compile(r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b")
+MOST = re.compile(r"\b(?<!at )(most(?! of)|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b")
+TOTAL = re.compile(
+    rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|everywhere|entire|"
+    rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for) (all|every|each)( of)?( the| our| your)? {_STORE}|"
+    rf"all (our |your |the )?{_STORE}|put together|added (up|together)|add up)\b"
+)
+HOW_MANY = re.compile(r"\b(how many|how much|quantity|number of|count|units|amount|tally|stock level|inventory|headcount)\b")
+LIST_STORES = re.compile(
+    rf"\b(where|who|whos|which {_STORE}|what {_STORE}|(in|at) (which|what) {_STORE}|list|every {_STORE}|all (the )?{_STORE}|any (of )?(your |our |the )?{_STORE}|"
+    rf"how many {_STORE}|{_STORE} (that|which|with|having|carrying|stocking|selling|have|carry|stock|sell))\b"
+)
+ZERO = re.compile(
+    r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock)|unavailable|"
+    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|0 (units|stock|left|items|pieces))\b"
+)
+LOW = re.compile(
+    r"\b(low|lowest|running (low|out|short)|few(er)?|scarce|nearly (gone|out|empty)|almost (gone|out|empty|sold)|short (on|of|supply)|below|under|at most|or less|"
+    r"critical(ly)?|last (few|ones)|thin|dwindling|threshold|less than|no more than|dropp(ed|ing)|fallen|need(s|ing)? (restock|replenish)\w*|restock\w*|replenish\w*)\b"
+)
+REORDER = re.compile(r"\b(re ?order\w*|re ?stock\w*|replenish\w*|order more|purchase order|buy in|top up)\b")
+REORDER_POINT = re.compile(
+    r"\b(re ?order (point|level|threshold)|safety stock|when (should|do|must|shall|to|would) (we |i |you )?(re ?order|re ?stock|order|replenish))\b"
+)
+COVER = re.compile(
+    r"\b(days? of (cover|stock|supply|inventory)|weeks? of (cover|stock|supply)|days? cover|stock cover|(how|however) (long|many (days|weeks))( \w+)* (last|left|cover)|"
+    r"how long (will|does|do|would|until|till|before)|when (will|does|do|would) .*(run out|sell out|be gone))\b"
+)
+SELL_OUT = re.compile(
+    r"\b(at th(is|e current|e present) rate|(will|going to|about to|likely to|might|could|gonna|expected to) (\w+ )?(sell|run) out|sells? out|(sell|run|selling|running) out (this|next|within|in|by|soon)|"
+    r"be gone (this|next|within|in|by)|runs? out|out of stock (this|next|within) )\b"
+)
+TRANSFER = re.compile(
+    rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|(send|ship|move|shift|give|spare|lend) .*(stock|to|between|from)|help out|share stock)\b"
+)
+ALTERNATIVES = re.compile(r"\b(alternatives?|similar|substitutes?|something like|replacements?|equivalents?|comparable|instead of|like it|in place of)\b")
+COMPARE = re.compile(r"\b(compare|comparison|versus|vs|or|between|than|more|against|difference)\b")
+HOURS = re.compile(r"\b(hours?|open(s|ing|ed)?|clos(e|es|ing)|shut(s)?|what time|till when)\b")
+COUNT = re.compile(r"\b(how many|number of|count|how much)\b")
+SERVICE_WORD = re.compile(r"\b(services?|offer(s|ed|ing)?|provide[sd]?)\b")
+ADDRESS = re.compile(r"\b(address|located|location of|where is|wheres|directions|phone|find you|street)\b")
+AVAILABILITY = re.compile(
+    r"\b(in stock|stock|available|availability|have|has|got|carry|sell|left|inventory|buy|get|find|how many|any|pick up|check|units|stocks|there)\b"
+)
+PRONOUN = re.compile(r"\b(it|its|them|they|this|that|these|those|ones?|both|same)\b")
+ENOUGH = re.compile(r"\b(enough|sufficient|need|want|get|buy|reserve|order|take|at least|least|more|x|available|have)\b")
+UNITS = re.compile(
+    r"\b(units?|pieces?|total|altogether|in all|how many (items?|products?|things|articles|goods)|stock (on hand|level|count|total)|on hand|inventory|overall|sum|how much stock|full stock|whole stock|number of items|headcount|hold(s|ing)?)\b"
+)
+ASSORTMENT = re.compile(r"\b(what|which|show|list|any|all|everything|give me|see|browse|range|selection|sort|kinds?|types?|have you got|do you have|have any)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What there is to talk about, after the conversation's context was added."""
+
+    products: int
+    category: bool
+    places: int
+    unknown_product: bool = False
+    context_place: bool = False
+
+
+def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) -> str | None:
+    """The store locator's intent, or None when the question is about stock."""
+    text = mentions.masked
+    nearest = NEAREST.search(text) is not None
+    if mentions.services:
+        return _service_intent(mentions, scene, nearest)
+    if scene.products:
+        return None
+    if (mentions.days or HOURS.search(text)) and (scene.places or mentions.zips) and not re.search(r"\bstock\b", text):
+        return "hours_on_day" if mentions.days else "store_hours"
+    if nearest or re.search(r"\bnext (nearest|closest)\b", text):
+        if mentions.zips and not scene.places:
+            return "nearest_other" if OTHER.search(text) else "nearest_store"
+        if scene.places:
+            return "nearest_other" if places_are_stores else "nearest_store"
+        return "nearest_store" if mentions.point is not None else None
+    return _listing_intent(mentions, scene, text)
+
+
+def _service_intent(mentions: Mentions, scene: Scene, nearest: bool) -> str:
+    text = mentions.masked
+    if nearest:
+        return "nearest_with_service"
+    if COUNT.search(text):
+        return "count_state_service"
+    if re.search(rf"\b(which|what|list|all|every|where|show)\b", text) and not re.match(r"^(is|does|do|has|can|are)\b", text):
+        return "stores_with_service"
+    if scene.places or mentions.zips:
+        return "has_service"
+    return "stores_with_service"
+
+
+def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
+    stores = re.search(rf"\b{_STORE}\b", text) is not None
+    stock = re.search(r"\b(stock\w*|sold|units?|inventory|products?|items?|reorder|running|sizes?|skus?|low)\b", text) is not None
+    if stock or scene.category or scene.unknown_product:
+        return None
+    if mentions.zips and not scene.places:
+        return "store_by_zip"
+    where = bool(scene.places or mentions.states)
+    if stores and COUNT.search(text):
+        return "count_stores"
+    if where and ADDRESS.search(text):
+        return "store_info"
+    if where and stores and re.search(r"\b(which|what|list|any|are there|do you have|is there|show|have you|all|got|give|name|find|tell|where|who)\b", text):
+        return "stores_in_city"
+    if stores and not where and re.search(r"\b(which|what|list|where|all|show|cities|are there|name|your)\b", text):
+        return "stores_in_city"
+    return None
+
+
+def product_intent(mentions: Mentions, scene: Scene) -> str:
+    """The intent of a question about one or several products."""
+    text = mentions.masked
+    if scene.products > 1 and not (ALTERNATIVES.search(text) and scene.places == 0):
+        return "multi_product"
+    if mentions.point is not None:
+        return "nearest_from_point"
+    special = _analysis_intent(text, scene)
+    if special is not None:
+        return special
+    if scene.places >= 2:
+        return "nearest_other_store" if NEAREST.search(text) or not COMPARE.search(text) and OTHER.search(text) else "compare_stores"
+    if scene.places == 1:
+        return _at_place(mentions, text)
+    return _anywhere(mentions, scene, text)
+
+
+def _analysis_intent(text: str, scene: Scene) -> str | None:
+    if REORDER_POINT.search(text):
+        return "reorder_point"
+    if COVER.search(text) or SELL_OUT.search(text):
+        return "days_of_cover"
+    if TRANSFER.search(text) and not LIST_STORES.search(re.sub(r"\bwhich stores? (should|can|could)\b", "", text)):
+        return "transfer"
+    if ALTERNATIVES.search(text) and not (NEAREST.search(text) or re.search(rf"\b(alternative|other|another) {_STORE}\b", text)):
+        return "alternatives"
+    return None
+
+
+def _at_place(mentions: Mentions, text: str) -> str:
+    other_store = OTHER.search(text) and re.search(rf"\b({_STORE}|where|who|anywhere|somewhere|elsewhere)\b", text)
+    if NEAREST.search(text) or other_store:
+        return "nearest_other_store"
+    if SIZES.search(text) and mentions.size is None:
+        return "sizes_and_stock"
+    if mentions.amounts and ENOUGH.search(text):
+        return "at_least_n"
+    return "stock_at_store"
+
+
+def _anywhere(mentions: Mentions, scene: Scene, text: str) -> str:
+    if SIZES.search(text) and mentions.size is None and not re.search(r"\bmy size\b", text):
+        return "sizes_and_stock"
+    if NEAREST.search(text):
+        return "nearest_from_point"
+    if MOST.search(text):
+        return "top_store"
+    count_stores = re.search(rf"\bhow many {_STORE}\b|\bnumber of {_STORE}\b", text)
+    total = TOTAL.search(text)
+    counting = HOW_MANY.search(text)
+    listing = LIST_STORES.search(text)
+    if count_stores:
+        return "stores_with_product"
+    if mentions.amounts and not listing and ENOUGH.search(text):
+        return "at_least_n"
+    if (total and (counting or not listing or re.search(r"\b(total|sum|combined|overall|altogether|in all)\b", text))) or (
+        counting and not listing
+    ):
+        return "total_stock"
+    if scene.context_place and not listing:
+        return "stock_at_store"
+    return "stores_with_product"
+
+
+def shop_intent(mentions: Mentions, scene: Scene) -> str | None:
+    """The intent of a question that is about no single product, or None."""
+    text = mentions.masked
+    amounts = mentions.amounts
+    limits = [amount for amount in amounts if amount.sense in ("at_most", "fewer_than")]
+    zero = ZERO.search(text) or any(amount.value == 0 for amount in amounts)
+    soon = SELL_OUT.search(text) or COVER.search(text) or re.search(r"\bsoon\b|\b(this|next) (week|month|weekend)\b", text)
+    if soon and (SELL_OUT.search(text) or COVER.search(text) or LOW.search(text)):
+        return "sells_out_soon"
+    if TRANSFER.search(text):
+        return "transfer"
+    if scene.category and not limits and not zero:
+        return "category_at_store" if scene.places or scene.context_place else "category_overall"
+    place = scene.places > 0
+    if limits and any(limit.at_most() > 0 for limit in limits):
+        return "low_stock_at_store" if place else "reorder_overall"
+    if zero:
+        return "out_of_stock_at_store" if place else "out_of_stock_overall"
+    if LOW.search(text) or REORDER.search(text):
+        return "low_stock_at_store" if place else "reorder_overall"
+    if MOST.search(text) and re.search(rf"\b{_STORE}\b", text) and re.search(r"\b(stock|units?|items?|inventory)\b", text):
+        return "units_by_store"
+    if UNITS.search(text) and not scene.unknown_product:
+        return "units_at_store" if place else "units_overall"
+    return None

@@ -1,0 +1,100 @@
+"""Words of stock questions in general: none of them belongs to a particular shop.
+
+Words are in the plain singular form of :func:`shopfloor.tools.matching.stem`.
+"""
+
+from shopfloor.tools.matching import stem
+
+_FRAME_TEXT = """
+a an the this that these those it its them they their there here we us our you your i me my mine he she his her who whom whose
+what which when where why how is are am was were be been being do does did done have has had having can could will would
+shall should may might must let lets please thanks thank hello hi hey dear ok okay yes no not dont cant isnt arent doesnt
+im ive id ill whats wheres hows youve youre theres were lot lots lookin lookup pls plz u ur
+and or but if then than so as at by for from in into of off on onto out over to up with within without about across after
+again against all almost alone along already also although always among any anybody anyone anything anywhere apart around
+away back because before behind below beneath beside besides best better between beyond both bit bring bought buy buying
+call can carry carried case check checked choose close closer closest collect combined come coming count cover current
+currently customer day days deal deliver each either else elsewhere enough even ever every everything everywhere except
+exactly far farthest few fewer fewest find first following found free fully get getting give given go going good got grab
+great greatest group guess half hand handle happen hold holding hour however hundred ideally immediately include including
+instead inventory item items just keep kind know known large largest last later least leave left less level like likely list
+little live local locate located location long longer look looking low lower lowest make many match maximum maybe mean
+medium mention mind minimum moment month more most move much near nearby nearer nearest need needed needing never new
+next nobody none nothing now number nearest obtain offer offered one ones online only open opening order other others
+otherwise outlet overall own part people per perhaps person physical pick pickup piece pieces place plan point position
+possible possibly product products provide pull purchase quantity question quick quickly quite range rather ready really
+recommend reduce remain remaining reorder replenish report request reserve restock result right roughly run running safe
+said same sale sales sell selling sells send several shelf shop shopper shopping shops short show side since site situation
+size sizes small smaller so sold some somebody someone something somewhere soon spare stand start state status stay still
+stock stocked stocking stocks store stores such sum suppose supply sure system take takes taken tell than that thing think
+time today together tomorrow tonight too total totals town toward transfer trip try trying turn two type unit units until
+urgent urgently use used using usual variant various very via visit wait walk want wanted warehouse way week weekend well
+went whether while whole wish wonder wondering work worth year yet yesterday zero empty available availability avail
+altogether amount anymore branch branches bunch biggest bigger highest higher minimal inclusive threshold exceed cheap
+combine compare comparison versus vs against fit dozen couple pair pairs stuff goods merchandise assortment sku skus
+article articles model code id zip zipcode postcode postal latitude longitude lat lon lng coordinate coordinates address
+phone contact service services km mile miles distance kilometre kilometer minute closest pop ahead grab drop hoping hope
+wanting interested able available display shown figure figures figure details detail info information data entry record
+alternative alternatives substitute replacement similar equivalent deplete depleted exhaust rate speed velocity forecast
+safety lead supplier ship shipment shipping balance rebalance redistribute shift relocate excess surplus shortage
+critical critically alert warning under above beneath fall drop dropped fallen gone missing ran unavailable stockout
+wise regarding concerning please kindly quickly actually basically honestly currently presently anyhow somehow
+option options choice choices colour colours come comes offered entire network chain estate company everywhere nationwide
+worldwide grand tally headcount tot sumtotal inhand onhand hands house stockpile storeroom backroom
+monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
+apart excluding exclude aside besides skip unable closed shut shuts opens closes
+ride drive driving travel travelling walking reach reaching head heading standing stood stuck staying based live lives living
+city cities town towns country countries held hold region regions area areas metro mall centre center downtown capital
+owner manager staff clerk colleague boss warehouse depot hq headquarters carrying stocking keeping listing featuring
+deliverable obtainable purchase purchasable findable pickable reserveable spot spots venue counter till inside
+somewhere sort supplied suffice sufficient adequate plenty satisfy fulfil fulfill meet min max minimally
+holiday weekend season nowadays momentarily present presently recently lately
+want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
+dad kid brother sister birthday party gift present urgently asap deliver delivered
+""".split()
+
+FRAME: frozenset[str] = frozenset(stem(word) for word in _FRAME_TEXT)
+
+# Of these, words that are never part of a product's description, whatever the catalogue's words are.
+HARD_FRAME: frozenset[str] = frozenset(
+    stem(word)
+    for word in """
+a an the this that these those it its them they their there here we us our you your i me my is how are am was were be do
+does did has had having can could will would shall should may might let please thanks hello hi what whats which when where
+who whom why and or but if than as at by in into of on onto to with within without many much any some available
+availability stock stocks stocked inventory store stores shop shops branch branches outlet location left have got get buy
+still currently now nearest closest unit units find need want wanted looking check
+""".split()
+)
+
+# Words that may stand inside a product description without ending it.
+CONNECTORS = frozenset("in of the a an with for and to on s from by".split())
+SPLITTERS = frozenset({"and", "plus", "or", "also"})
+
+PLACE_PREPOSITIONS = frozenset("in at near around from to by within outside inside for between towards toward".split())
+STORE_NOUNS = frozenset("store shop branch outlet location one warehouse site boutique".split())
+DETERMINERS = frozenset("the your our this that my a an".split())
+BEFORE_STORE = frozenset(
+    "nearest closest next other another which what any every each all online local physical same whole single"
+    " particular different new your our the this that my a best open first second".split()
+)
+
+NUMBER_WORDS = {
+    **{
+        word: value
+        for value, word in enumerate(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+            " seventeen eighteen nineteen".split()
+        )
+    },
+    **{
+        word: (value + 2) * 10
+        for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
+    },
+    "fourty": 40,
+}
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+SIZE_WORDS = {
+    "small": "S", "medium": "M", "large": "L", "extra large": "XL", "extra small": "XS", "x large": "XL",
+    "xx large": "XXL", "extra extra large": "XXL", "x small": "XS", "double xl": "XXL",
+}  # fmt: skip

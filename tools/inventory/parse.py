@@ -1,0 +1,256 @@
+"""From a question and the conversation's context to an intent with its slots, or to what has to be asked."""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from shopfloor.tools.inventory.context import InventoryContext
+from shopfloor.tools.inventory.intents import (
+    AVAILABILITY,
+    PRONOUN,
+    Scene,
+    locator_intent,
+    product_intent,
+    shop_intent,
+)
+from shopfloor.tools.inventory.mentions import Mentions, read_mentions
+from shopfloor.tools.inventory.reading import PlaceMention, ProductMention
+from shopfloor.tools.inventory.snapshot import ShopNames
+from shopfloor.tools.places import Gazetteer, Place
+
+_ORDINALS = {
+    "first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4,
+    "last": -1,
+}  # fmt: skip
+NEEDS_PLACE = frozenset(
+    "stock_at_store sizes_and_stock_here low_stock_at_store out_of_stock_at_store units_at_store category_at_store".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRef:
+    """A place after everything that names it was put together. ``store_ids`` are the stores it can mean."""
+
+    text: str
+    kind: Literal["here", "elsewhere", "unknown"]
+    store_ids: tuple[str, ...] = ()
+    place: Place | None = None
+    nearest: tuple[str, ...] = ()
+    named_store: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRef:
+    """A product the question is about; ``options`` when it may be one of several, ``nearest`` when there is none."""
+
+    text: str
+    sku: str | None
+    options: tuple[str, ...] = ()
+    nearest: tuple[str, ...] = ()
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What is asked. ``intent`` is "" when it is no stock question."""
+
+    intent: str
+    mentions: Mentions
+    products: tuple[ProductRef, ...] = ()
+    places: tuple[PlaceRef, ...] = ()
+    group: tuple[str, ...] = ()  # SKUs of a category or of a description of many
+    category: str | None = None
+    size: str | None = None
+    amount: int | None = None
+    threshold: int | None = None
+    origin: tuple[float, float] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def parse_question(text: str, context: InventoryContext, names: ShopNames, gazetteer: Gazetteer) -> Parsed:
+    """Read a question. Pure: the shop's stock is not needed, only its names."""
+    mentions = read_mentions(text, names, gazetteer)
+    places = merge_places(mentions, names)
+    wanted = [mention for mention in mentions.products if mention.kind != "none"]
+    missing = [mention for mention in mentions.products if mention.kind == "none"]
+    group = next((mention for mention in wanted if _is_group(mention, mentions)), None)
+    if group is not None and len(wanted) == 1:
+        parsed = _parse_group(group, mentions, places, context, names)
+        if parsed is not None:
+            return parsed
+    if wanted:
+        missing = [mention for mention in missing if mention.exact or mention.strength > 0]
+    products = [_product_ref(mention, names) for mention in sorted([*wanted, *missing], key=lambda item: item.start)]
+    if not wanted and missing and not any(mention.exact or mention.skus for mention in missing):
+        products = []  # words that mean nothing here: only a question without any other sense is about them
+    scene = _scene(products, places, context, unknown=bool(missing))
+    if not products:
+        parsed = _without_product(mentions, scene, places, context, names, missing)
+        if parsed is not None:
+            return parsed
+        products = [_product_ref(mention, names) for mention in missing]
+        scene = _scene(products, places, context, unknown=bool(missing))
+    locator = locator_intent(mentions, scene, _are_stores(places, mentions))
+    if locator is not None:
+        return _finish(Parsed(locator, mentions, tuple(products), tuple(places)), context)
+    intent = product_intent(mentions, scene)
+    return _finish(Parsed(intent, mentions, tuple(products), tuple(places)), context)
+
+
+def _without_product(
+    mentions: Mentions,
+    scene: Scene,
+    places: list[PlaceRef],
+    context: InventoryContext,
+    names: ShopNames,
+    missing: list[ProductMention],
+) -> Parsed | None:
+    """A question that names no product: about the stores, the shop's stock, or the product in focus."""
+    locator = locator_intent(mentions, scene, _are_stores(places, mentions))
+    if locator is not None:
+        return _finish(Parsed(locator, mentions, (), tuple(places)), context)
+    focus = _focus(mentions, context)
+    pointing = PRONOUN.search(mentions.masked) is not None
+    shop = shop_intent(mentions, scene)
+    if shop is not None and not (focus and pointing):
+        return _finish(Parsed(shop, mentions, (), tuple(places)), context)
+    if missing:
+        return None
+    if focus and (pointing or places or AVAILABILITY.search(mentions.masked) or mentions.size or mentions.amounts):
+        products = [ProductRef(names.matcher.by_sku[sku].name, sku) for sku in focus if sku in names.matcher.by_sku]
+        if products:
+            again = replace(scene, products=len(products))
+            return _finish(Parsed(product_intent(mentions, again), mentions, tuple(products), tuple(places)), context)
+    if context.shown and pointing:
+        options = ProductRef("", None, options=context.shown)
+        again = replace(scene, products=1)
+        return _finish(Parsed(product_intent(mentions, again), mentions, (options,), tuple(places)), context)
+    if AVAILABILITY.search(mentions.masked) and (places or mentions.amounts or mentions.size or pointing):
+        return _finish(Parsed("stock_at_store", mentions, (), tuple(places)), context)
+    return Parsed("", mentions, (), tuple(places))
+
+
+def _focus(mentions: Mentions, context: InventoryContext) -> tuple[str, ...]:
+    """The products meant by "it", "the second one", "both"."""
+    words = mentions.masked.split()
+    for word, position in _ORDINALS.items():
+        if word in words and context.shown and (position < len(context.shown)):
+            return (context.shown[position],)
+    if context.shown and re.search(r"\b(both|them all|all of them|these|those)\b", mentions.masked) and len(context.shown) > 1:
+        return context.shown[:2] if "both" in words else context.shown
+    if context.sku is not None:
+        return (context.sku,)
+    return context.shown if len(context.shown) == 1 else ()
+
+
+def _is_group(mention: ProductMention, mentions: Mentions) -> bool:
+    """Whether a description is of a kind of product ("which socks ...", "blue jackets"), not of one product."""
+    if mention.exact or mention.kind == "none":
+        return False
+    if mention.kind == "one" and mention.category is None:
+        return False
+    before = re.search(r"(\w+) PRODUCT", mentions.masked)
+    lead = before.group(1) if before else ""
+    if lead in ("the", "this", "that", "a", "an") and not mention.plural:
+        return False
+    asks_kind = re.search(
+        r"\b(what|which|show( me)?( all| the)?|list( all| the)?|all( the| your)?|any|every|kinds? of|types? of|sorts? of) PRODUCT", mentions.masked
+    )
+    return bool(asks_kind) or mention.category is not None or (mention.kind == "many" and mention.plural)
+
+
+def _parse_group(
+    mention: ProductMention, mentions: Mentions, places: list[PlaceRef], context: InventoryContext, names: ShopNames
+) -> Parsed | None:
+    """A question about a kind of product; None when it still has to be about one product."""
+    scene = Scene(0, True, len(places), context_place=bool(context.city or context.store_id))
+    if mentions.point is not None or (len(places) > 1) or mentions.amounts:
+        return None
+    intent = shop_intent(mentions, scene)
+    if intent not in ("category_at_store", "category_overall"):
+        return None
+    categories = {names.matcher.by_sku[sku].category for sku in mention.skus}
+    category = mention.category or (categories.pop() if len(categories) == 1 else mention.text)
+    skus = mention.skus
+    if mention.category is not None:
+        skus = tuple(entry.sku for entry in names.matcher.products if entry.category == mention.category)
+    return _finish(Parsed(intent, mentions, (), tuple(places), skus, category), context)
+
+
+def _product_ref(mention: ProductMention, names: ShopNames) -> ProductRef:
+    if mention.kind == "one":
+        return ProductRef(mention.text, mention.skus[0], category=mention.category)
+    if mention.kind == "many":
+        return ProductRef(mention.text, None, options=mention.skus, category=mention.category)
+    nearest = mention.skus or tuple(names.matcher.nearest(mention.text))
+    return ProductRef(mention.text, None, nearest=nearest)
+
+
+def _scene(products: list[ProductRef], places: list[PlaceRef], context: InventoryContext, *, unknown: bool) -> Scene:
+    return Scene(len(products), False, len(places), unknown, bool(context.city or context.store_id))
+
+
+def _are_stores(places: list[PlaceRef], mentions: Mentions) -> bool:
+    if not places:
+        return False
+    named = places[0].named_store or len(places[0].store_ids) == 1
+    return named and re.search(r"PLACE (stores?|shops?|branch|one|location)\b|apart|other|except|zip", mentions.masked, re.IGNORECASE) is not None
+
+
+def _finish(parsed: Parsed, context: InventoryContext) -> Parsed:
+    """Add size, amounts, origin and the conversation's place."""
+    mentions = parsed.mentions
+    amount = next((item.at_least() for item in mentions.amounts if item.sense in ("at_least", "more_than")), None)
+    if amount is None:
+        amount = next((item.value for item in mentions.amounts if item.sense == "exactly"), None)
+    limits = [item for item in mentions.amounts if item.sense in ("at_most", "fewer_than")]
+    threshold = None
+    if limits:
+        threshold = limits[0].at_most() + 1 if parsed.intent == "reorder_overall" else limits[0].at_most()
+    elif parsed.intent in ("low_stock_at_store", "reorder_overall") and amount is not None:
+        threshold = amount
+    origin = mentions.point
+    if origin is None and context.latitude is not None and context.longitude is not None:
+        origin = (context.latitude, context.longitude)
+    return replace(
+        parsed, size=mentions.size or context.size, amount=amount, threshold=threshold, origin=origin,
+    )  # fmt: skip
+
+
+def merge_places(mentions: Mentions, names: ShopNames) -> list[PlaceRef]:
+    """Put together what names one place: a store's name with its city, state and zip; the same city said twice."""
+    refs: list[PlaceRef] = []
+    for mention in mentions.places:
+        ref = _place_ref(mention)
+        if ref.kind == "here" and refs and refs[-1].kind == "here":
+            common = tuple(store_id for store_id in refs[-1].store_ids if store_id in ref.store_ids)
+            if common:
+                refs[-1] = replace(refs[-1], store_ids=common, named_store=refs[-1].named_store or ref.named_store)
+                continue
+        if not any(_same_place(ref, other) for other in refs):
+            refs.append(ref)
+    return [_narrow(ref, mentions, names) for ref in refs]
+
+
+def _same_place(one: PlaceRef, other: PlaceRef) -> bool:
+    if one.kind == "here":
+        return other.kind == "here" and one.store_ids == other.store_ids
+    return one.kind == other.kind and one.text.casefold() == other.text.casefold()
+
+
+def _place_ref(mention: PlaceMention) -> PlaceRef:
+    return PlaceRef(mention.text, mention.kind, mention.store_ids, mention.place, mention.nearest, mention.named_store)
+
+
+def _narrow(ref: PlaceRef, mentions: Mentions, names: ShopNames) -> PlaceRef:
+    """Keep the stores that also fit a state or a zip code of the question."""
+    if ref.kind != "here":
+        return ref
+    ids = ref.store_ids
+    for kept in (
+        tuple(store_id for store_id in ids if names.stores[store_id].state in mentions.states),
+        tuple(store_id for store_id in ids if names.stores[store_id].zip in mentions.zips),
+    ):
+        both = tuple(store_id for store_id in ids if store_id in kept)
+        ids = both or ids
+    return replace(ref, store_ids=ids)

@@ -109,10 +109,12 @@ def _print_report(report: "ImportReport") -> None:
     there = ", ".join(f"{count:,} {name.replace('_', '-')}" for name, count in report.counts.items() if count)
     console.print(f"The catalogue now holds {there} (revision {report.revision}, {report.seconds:.1f} s).")
     for notice in report.notices:
-        console.print(f"Note: {notice}", markup=False, highlight=False)
+        console.print(f"Note: {notice}", markup=False, highlight=False, soft_wrap=True)
     for issue in report.issues[:ISSUES_SHOWN]:
         kind = "changed" if issue.kept else "left out"
-        console.print(f"{issue.file} line {issue.line}, {kind}: {issue.reason}", markup=False, highlight=False)
+        console.print(
+            f"{issue.file} line {issue.line}, {kind}: {issue.reason}", markup=False, highlight=False, soft_wrap=True
+        )
     more = report.rejected + report.changed - min(len(report.issues), ISSUES_SHOWN)
     if more > 0:
         console.print(f"… and {more:,} more rows (--json lists up to 1,000).")

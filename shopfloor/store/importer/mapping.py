@@ -39,13 +39,11 @@ def check_mapping(mapping: Mapping[str, str]) -> None:
         table_name, _, column = key.partition(".")
         table = tables.get(table_name)
         if table is None:
-            raise ImportRejectedError(f"--map {key}: there is no table '{table_name}'.", matches=sorted(tables))
+            raise ImportRejectedError(f"--map {key}: there is no table '{table_name}'; there are {', '.join(tables)}.")
         known = {name for field in table.fields for name in (field.name, *field.also)}
         if column not in known:
-            names = sorted(field.name for field in table.fields)
-            raise ImportRejectedError(
-                f"--map {key}: {table_name} has no column '{column}'; it has {', '.join(names)}.", matches=names
-            )
+            names = ", ".join(sorted(field.name for field in table.fields))
+            raise ImportRejectedError(f"--map {key}: {table_name} has no column '{column}'; it has {names}.")
 
 
 def make_plan(table: Table, source: Source, mapping: Mapping[str, str]) -> Plan:
@@ -63,8 +61,7 @@ def make_plan(table: Table, source: Source, mapping: Mapping[str, str]) -> Plan:
             if wanted not in columns:
                 raise ImportRejectedError(
                     f"{source.label} has no column '{wanted}' for {table.name}.{field.name}; "
-                    f"it has {', '.join(columns)}.",
-                    matches=columns,
+                    f"it has {', '.join(columns)}."
                 )
             taken[field.name] = columns.index(wanted)
     _take_by_name(table, columns, taken)

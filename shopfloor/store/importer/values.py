@@ -273,18 +273,23 @@ def _written_number(written: str) -> float:
 
 
 def _decimal_point(digits: str, written: str) -> str:
+    """``digits`` with a point for the decimal sign and nothing between thousands (or lakhs)."""
     comma, point = digits.rfind(","), digits.rfind(".")
     if comma >= 0 and point >= 0:
-        thousands = "," if point > comma else "."
-        digits = digits.replace(thousands, "").replace(",", ".")
-    elif comma >= 0:
-        grouped = re.fullmatch(r"[1-9][0-9]{0,2}(,[0-9]{3})+", digits)
-        digits = digits.replace(",", "") if grouped else digits.replace(",", ".")
-    elif digits.count(".") > 1:
-        digits = digits.replace(".", "")
-    if not re.fullmatch(r"[0-9]*\.?[0-9]+", digits):
+        separator, decimal = (",", ".") if point > comma else (".", ",")
+    elif digits.count(",") + digits.count(".") > 1:
+        separator, decimal = digits[max(comma, point)], ""
+    elif comma >= 0 and re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", digits):
+        separator, decimal = ",", ""
+    else:
+        separator, decimal = "", "," if comma >= 0 else "."
+    front, _, back = digits.rpartition(decimal) if decimal and decimal in digits else (digits, "", "")
+    if separator and not re.fullmatch(rf"[0-9]{{1,3}}({re.escape(separator)}[0-9]{{2,3}})*", front):
         raise ValueError(f"{_quoted(written)} is not a number")
-    return digits
+    plain = f"{front.replace(separator, '') if separator else front}.{back}"
+    if not re.fullmatch(r"[0-9]*\.[0-9]*", plain):
+        raise ValueError(f"{_quoted(written)} is not a number")
+    return plain
 
 
 def _is_currency(part: str) -> bool:

@@ -1,10 +1,11 @@
 """The embedded runtime: a GGUF model served inside this process by xllamacpp, on any CPU, with nothing to install."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
 import jsonschema
@@ -75,11 +76,11 @@ class EmbeddedRuntime:
         """Answer a chat by the model's own chat template."""
         return await self._complete(_chat_body(messages, options or DEFAULTS), messages, options or DEFAULTS)
 
-    async def stream(self, messages: Sequence[Message], options: GenerateOptions | None = None) -> AsyncIterator[Chunk]:
-        """``chat`` in pieces."""
+    def stream(self, messages: Sequence[Message], options: GenerateOptions | None = None) -> AsyncGenerator[Chunk]:
+        """``chat`` in pieces. Closing the generator stops the generation at once."""
         options = options or DEFAULTS
-        async for chunk in self._generate(_chat_body(messages, options), messages, options):
-            yield chunk
+        # Handed out as it is: around another generator, closing would reach this one only some time later.
+        return self._generate(_chat_body(messages, options), messages, options)
 
     async def generate_json(
         self, messages: Sequence[Message], schema: dict[str, JsonValue], options: GenerateOptions | None = None
@@ -172,15 +173,15 @@ class EmbeddedRuntime:
             return results[0]
 
     async def _complete(self, body: Json, messages: Sequence[Message], options: GenerateOptions) -> Completion:
-        pieces = self._generate(body, messages, options)
-        async for chunk in pieces:
-            if chunk.completion is not None:
-                return chunk.completion
+        async with contextlib.aclosing(self._generate(body, messages, options)) as chunks:
+            async for chunk in chunks:
+                if chunk.completion is not None:
+                    return chunk.completion
         raise ModelError("the local model ended without an answer")
 
     async def _generate(
         self, body: Json, messages: Sequence[Message], options: GenerateOptions
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk]:
         started = time.perf_counter()
         deadline = asyncio.get_running_loop().time() + min(options.timeout_s, self._timeout_s)
         # Not made the current span: a generator may be closed in another context than it was started in.

@@ -36,7 +36,7 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
         return _direct(small, "small talk")
     if not memory.shown and memory.focus_sku is None:
         return _declined(lowered) or _sku_named(text, lowered, lexicon)
-    for rule in (_sku_named_rule, _pointed_at, _stock_of_focus, _refinement):
+    for rule in (_sku_named_rule, _mixed_refinement, _pointed_at, _compared, _stock_of_focus, _refinement):
         plan = rule(text, lowered, memory, lexicon)
         if plan is not None:
             return plan
@@ -84,7 +84,8 @@ def split_mixed(text: str) -> tuple[str, str | None]:
     clauses: list[str] = []
     start = 0
     for match in cues.SPLIT.finditer(text):
-        clauses.append(text[start : match.start()] + text[match.start() : match.end()].strip()[:1].strip("andlsop"))
+        mark = "?" if "?" in match.group() else ""
+        clauses.append(text[start : match.start()] + mark)
         start = match.end()
     clauses.append(text[start:])
     clauses = [clause.strip() for clause in clauses if clause.strip(" ,.;!?")]
@@ -134,7 +135,7 @@ def _pending_answer(text: str, lowered: str, memory: Memory) -> Plan | None:
     if pending["about"] == "place":
         task = inventory_task(question, sku=pending["sku"], city=chosen, size=pending["size"])
     else:
-        task = inventory_task(question, sku=chosen, size=pending["size"])
+        task = inventory_task(question, option=chosen, size=pending["size"])
     return _rule("inventory", f"chose {chosen}", inventory=(task,))
 
 
@@ -166,6 +167,10 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return _rule("inventory", "asked about the stock of what is shown", inventory=tasks)
     if cues.refines(lowered) and not cues.asks_details(lowered):
         return None
+    in_what = cues.colour_wish(lowered)
+    if len(items) == 1 and in_what is not None and lexicon.has_colour(in_what):
+        task = recommend_task(f"{items[0]['name']} in {in_what}", refine=True, like=items[0]["sku"])
+        return _rule("recommendation", "asked for another colour", recommend=task)
     if len(items) == 1 and len(cues.words(text)) > 7 and not cues.asks_details(lowered) and not cues.chooses(lowered):
         return None
     reply = "chosen" if cues.chooses(lowered) and len(items) == 1 else "details"
@@ -223,23 +228,39 @@ def _details_of_focus(lowered: str, memory: Memory) -> Plan | None:
     return _rule("supervisor", "asked about what we spoke of", reply="details", skus=skus[:_MOST_STOCK_TASKS])
 
 
-def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
-    """Something cheaper; and in red; not wool; under 50; others, and is it in Berlin?"""
-    if not cues.is_short(text) and not cues.refines(lowered):
-        return None
+def _mixed_refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Something warmer, and is it in Berlin?"""
     wish, question = split_mixed(text)
-    wished = cues.normal(wish)
-    in_what = cues.in_what(wished) or cues.what_about(wished)
-    colour = in_what is not None and lexicon.has_colour(in_what) and len(cues.words(wished)) <= 8
-    if not (colour or (cues.refines(wished) and len(cues.words(wished)) <= cues.MAX_FOLLOW_UP_WORDS)):
+    if question is None or not _changes(wish, lexicon):
         return None
-    if question is not None:
-        then = _of_top(question, lexicon)
-        task = recommend_task(wish, refine=True)
-        return _rule("both", "changed the last request and asked about stock", recommend=task, inventory=(then,))
+    task = recommend_task(wish, refine=True)
+    reason = "changed the last request and asked about stock"
+    return _rule("both", reason, recommend=task, inventory=(_of_top(question, lexicon),))
+
+
+def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Something cheaper; and in red; not wool; under 50."""
+    if not _changes(text, lexicon):
+        return None
     city = lexicon.place_in(text) if _IN_STOCK_IN.search(text) else None
     task = recommend_task(text, count=count_in(lowered), refine=True, city=city)
     return _rule("recommendation", "changed the last request", recommend=task)
+
+
+def _changes(wish: str, lexicon: Lexicon) -> bool:
+    """Whether a wish only makes sense as a change of the last one."""
+    if not cues.is_short(wish):
+        return False
+    wished = cues.normal(wish)
+    in_what = cues.in_what(wished) or cues.what_about(wished)
+    return cues.refines(wished) or (in_what is not None and lexicon.has_colour(in_what))
+
+
+def _compared(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Which of them is warmer?"""
+    if len(memory.shown) < 2 or not cues.compares(lowered) or cues.asks_stock(lowered):
+        return None
+    return _rule("supervisor", "compared what is shown", reply="details", skus=memory.skus[:_MOST_STOCK_TASKS])
 
 
 def _agreed(lowered: str, memory: Memory) -> Plan | None:

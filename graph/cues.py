@@ -55,6 +55,13 @@ _DETAILS = re.compile(
 _CHOOSE = re.compile(
     r"\b(i'?ll take|i (like|want|prefer|choose|pick)|let'?s (take|go with)|go (with|for)|i'?d (take|go|like))\b"
 )
+_WHICH = re.compile(
+    r"^(so |and |ok |okay )*(which|what)( one)?( of (these|them|those|the (two|three)))?( one)?"
+    r"( (is|are|has|do|does|would|should|looks?|costs?|keeps?)\b|$)|^compare\b|\bthe difference\b"
+)
+_ANOTHER_COLOUR = re.compile(
+    r"^(do you have|have you got|is there|can i (get|have)|show me|i'?d like).* in (?P<what>[\w ]+)$"
+)
 _SIZE = re.compile(
     r"\b(size|in an?|in) (?P<size>(xxs|xs|s|m|l|xl|xxl|xxxl|[2-5]xl|extra small|small|medium|large|extra large|\d{1,3}(\.5)?))\b"
 )
@@ -112,6 +119,17 @@ def refines(text: str) -> bool:
 def asks_details(text: str) -> bool:
     """Asks what a product is like or costs."""
     return _DETAILS.search(text) is not None
+
+
+def compares(text: str) -> bool:
+    """Asks which of several."""
+    return _WHICH.search(text) is not None
+
+
+def colour_wish(text: str) -> str | None:
+    """What follows the last "in" of "do you have … in …"."""
+    match = _ANOTHER_COLOUR.match(text)
+    return match["what"] if match else None
 
 
 def chooses(text: str) -> bool:

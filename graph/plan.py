@@ -49,16 +49,18 @@ def recommend_task(
     city: str | None = None,
     refine: bool = False,
     explain: bool = True,
+    like: str | None = None,
     call_id: str | None = None,
 ) -> RecommendTask:
     """A recommendation agent's task."""
-    return RecommendTask(text=text, count=count, city=city, refine=refine, explain=explain, call_id=call_id)
+    return RecommendTask(text=text, count=count, city=city, refine=refine, explain=explain, like=like, call_id=call_id)
 
 
 def inventory_task(
     question: str,
     *,
     of_top: bool = False,
+    option: str | None = None,
     sku: str | None = None,
     city: str | None = None,
     store_id: str | None = None,
@@ -67,5 +69,12 @@ def inventory_task(
 ) -> InventoryTask:
     """An inventory agent's task."""
     return InventoryTask(
-        question=question, of_top=of_top, sku=sku, city=city, store_id=store_id, size=size, call_id=call_id
+        question=question,
+        of_top=of_top,
+        option=option,
+        sku=sku,
+        city=city,
+        store_id=store_id,
+        size=size,
+        call_id=call_id,
     )

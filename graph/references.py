@@ -29,10 +29,9 @@ _NUMBERED = re.compile(
     r"(?:\b(?:number|no\.?|option|item|product|nr)\s*|#)(?P<number>\d{1,2}|one|two|three|four|five)\b"
 )
 _LAST = re.compile(r"\b(the|that|your) last( one)?\b(?! (time|order|week|month|year|purchase))")
-_CHEAPEST = re.compile(
-    r"\bthe (cheapest|least expensive|lowest[- ]priced)( one)?$|\bthe (cheapest|least expensive)( one)?\b(?! \w)"
-)
-_DEAREST = re.compile(r"\bthe (dearest|most expensive|priciest)( one)?\b(?! \w)")
+_ENDS = r"( one)?(?= (?:in|at|is|are|you|please|near|of|available)\b|$)"
+_CHEAPEST = re.compile(rf"\bthe (cheapest|least expensive|lowest[- ]priced){_ENDS}")
+_DEAREST = re.compile(rf"\bthe (dearest|most expensive|priciest){_ENDS}")
 _DEFINITE = re.compile(r"\b(the|that|this|your)\b")
 _FUZZY = 86
 

@@ -78,10 +78,15 @@ class Pending(TypedDict):
 
 
 class InventoryTask(TypedDict):
-    """What the inventory agent is asked. ``of_top``: about the first product of the recommendation made in this turn."""
+    """What the inventory agent is asked.
+
+    ``of_top``: about the first product of the recommendation made in this turn; ``option``: what the shopper chose of
+    the options offered, by the option's own words.
+    """
 
     question: str
     of_top: bool
+    option: str | None
     sku: str | None
     city: str | None
     store_id: str | None
@@ -90,13 +95,17 @@ class InventoryTask(TypedDict):
 
 
 class RecommendTask(TypedDict):
-    """What the recommendation agent is asked. ``refine``: change the last request; ``explain``: say why, streamed."""
+    """What the recommendation agent is asked.
+
+    ``refine``: change the last request; ``explain``: say why, streamed; ``like``: the SKU it starts from, else the focus.
+    """
 
     text: str
     count: int
     city: str | None
     refine: bool
     explain: bool
+    like: str | None
     call_id: str | None
 
 

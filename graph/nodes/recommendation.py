@@ -88,7 +88,7 @@ def _query(task: RecommendTask, state: AgentState, user: str) -> "RecommendQuery
         count=task["count"],
         user_id=user,
         shown=tuple(item["sku"] for item in state["shown"]),
-        focus_sku=state["focus"].get("sku"),
+        focus_sku=task["like"] or state["focus"].get("sku"),
         previous=previous,
         city=task["city"],
     )

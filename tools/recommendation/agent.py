@@ -199,7 +199,7 @@ class RecommendationAgent:
             for position, (candidate, why, reason) in enumerate(zip(picked, chosen, words, strict=True), start=1)
         ]
         note = relaxed_note(found.fit.relaxed, found.parsed, found.place, bool(items))
-        sentences = explanations(chosen, found.parsed)
+        sentences = explanations(chosen, found.parsed, found.fit.relaxed)
         answer = " ".join(part for part in (note, *(options[0] for options in sentences)) if part)
         return Recommendation(
             items=items,

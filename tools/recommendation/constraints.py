@@ -5,18 +5,20 @@ place, age, the kind of thing, whom it is for. What was excluded ("not red") sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.language import FITS, SHADES
 from shopfloor.tools.recommendation.query import ParsedRequest
-from shopfloor.tools.recommendation.sizes import age_range, labels_for_age
+from shopfloor.tools.recommendation.sizes import labels_for_age
 from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
 
 Mask = NDArray[np.bool_]
 PRICE_SLACK = 0.25
+CHILDREN = ("kids", "boys", "girls", "baby")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
     mask = _meet(never, constraints, {})
     if mask.any():
         return Fit(mask)
+    named = _by_name(parsed, constraints, snapshot)
+    mask = _meet(never, named, {}) if named else mask
+    if mask.any():
+        return Fit(mask)
+    constraints = named or constraints
     for name in RELAX_ORDER:
         if name in ALONE and _has(constraints, name):
             mask = _meet(never, constraints, _choice(constraints, (name,)))
@@ -136,14 +143,28 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
     return out
 
 
+def _by_name(parsed: ParsedRequest, constraints: Sequence[Constraint], snapshot: Snapshot) -> list[Constraint]:
+    """The same constraints with the kind read from names: a child's jacket may stand under "Kids wear"."""
+    if not (parsed.categories and parsed.head):
+        return []
+    named = named_rows(parsed, snapshot)
+    if parsed.gender not in CHILDREN:
+        named &= ~snapshot.mask(snapshot.genders[name] for name in CHILDREN if name in snapshot.genders)
+    named |= kind_rows(parsed, snapshot)
+    return [replace(c, mask=named) if c.name == "kind" else c for c in constraints]
+
+
 def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     """Rows that no exclusion forbids (colours aside)."""
     bad = snapshot.mask(snapshot.brands[brand] for brand in parsed.not_brands if brand in snapshot.brands)
     bad |= snapshot.mask(snapshot.categories[name] for name in parsed.not_categories if name in snapshot.categories)
     bad |= snapshot.mask(snapshot.text_stems[word] for word in parsed.not_terms if word in snapshot.text_stems)
-    bad |= snapshot.mask(snapshot.attributes[pair] for pair in parsed.not_attributes if pair in snapshot.attributes)
+    bad |= snapshot.mask(rows for pair in parsed.not_attributes for rows in _denied_postings(snapshot, *pair))
+    bad |= snapshot.mask(
+        snapshot.stems[word] for _, value in parsed.not_attributes for word in value.split() if word in snapshot.stems
+    )
     for gender in parsed.not_genders:
-        fits = {"kids": ("kids", "boys", "girls", "baby")}.get(gender, (gender,))
+        fits = CHILDREN if gender == "kids" else (gender,)
         bad |= snapshot.mask(snapshot.genders[name] for name in fits if name in snapshot.genders)
     rows = [snapshot.row_of[sku] for sku in parsed.exclude_skus if sku in snapshot.row_of]
     bad[rows] = True
@@ -188,9 +209,13 @@ def _same_variant(exact: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mas
 
 
 def _age_rows(age: float, snapshot: Snapshot) -> Mask:
+    """Rows made for this age: by an age attribute, else by a size label that stands for it; silent rows fit."""
     labels = labels_for_age(snapshot, age)
     aged = snapshot.mask(rows for label, rows in snapshot.sizes.items() if age_range(label) is not None)
-    return snapshot.mask(snapshot.sizes[label] for label in labels) | ~aged
+    told = ~np.isnan(snapshot.age_low)
+    inside = (snapshot.age_low <= age) & (age < snapshot.age_high + 1)
+    sized = snapshot.mask(snapshot.sizes[label] for label in labels)
+    return (told & inside & (sized | ~aged)) | (~told & (sized | ~aged))
 
 
 def gender_rows(gender: str, snapshot: Snapshot) -> Mask:
@@ -211,17 +236,36 @@ def price_rows(parsed: ParsedRequest, snapshot: Snapshot, slack: float = 0.0) ->
 def _attribute_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     out = _all(snapshot)
     for key in dict.fromkeys(key for key, _ in parsed.attributes):
-        rows: list[Rows] = [
-            snapshot.attributes[pair] for pair in parsed.attributes if pair[0] == key and pair in snapshot.attributes
-        ]
-        out &= snapshot.mask(rows)
+        wanted = [value for name, value in parsed.attributes if name == key]
+        out &= snapshot.mask(rows for value in wanted for rows in attribute_postings(snapshot, key, value))
+    return out
+
+
+def attribute_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
+    """Rows whose value of an attribute has all the words: "warm" is also "very warm"."""
+    words = set(value.split())
+    return [rows for (name, text), rows in snapshot.attributes.items() if name == key and words <= set(text.split())]
+
+
+def _denied_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
+    """As ``attribute_postings``, compounds included: who wants no wool wants no lambswool."""
+    out = attribute_postings(snapshot, key, value)
+    if len(value) >= 4 and " " not in value:
+        ends = [rows for (name, text), rows in snapshot.attributes.items()
+                if name == key and any(word.endswith(value) for word in text.split())]  # fmt: skip
+        out.extend(ends)
     return out
 
 
 def kind_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
-    """Rows of any wanted category, else rows with every head word."""
+    """Rows of any wanted category, else rows that the head words name."""
     if parsed.categories:
         return snapshot.mask(snapshot.categories[name] for name in parsed.categories if name in snapshot.categories)
+    return named_rows(parsed, snapshot)
+
+
+def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows whose name or category has every head word."""
     out = _all(snapshot)
     for word in parsed.head:
         out &= snapshot.mask([snapshot.stems[word]] if word in snapshot.stems else [])

@@ -16,7 +16,10 @@ _HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the th
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Categories (any of them) or head stems (all of them); both empty when the request names no kind."""
+    """Categories (any of them) and the head stems that named them, or head stems alone (all of them must occur).
+
+    Both are empty when the request names no kind.
+    """
 
     categories: tuple[str, ...] = ()
     head: tuple[str, ...] = ()
@@ -58,17 +61,23 @@ def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
     found = [category for category in (_categories(words, snapshot) for words in _groups(clause)) if category]
     categories = tuple(dict.fromkeys(name for group in found for name in group))
     if categories:
-        return Kind(categories=categories)
+        return Kind(categories=categories, head=_naming_word(clause, categories, snapshot))
     head = _head(clause, snapshot)
     if head is None:
         return None
     for word in (head, *KINDS.get(head, ())):
         named = _categories((word,), snapshot)
         if named:
-            return Kind(categories=named)
+            return Kind(categories=named, head=(word,))
         if word in snapshot.stems:
             return Kind(head=(word,))
     return None
+
+
+def _naming_word(clause: _Clause, categories: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
+    """The one word of the clause that the categories go by; none when several kinds are asked for at once."""
+    words = [t.stem for t in clause.words if any(t.stem in snapshot.category_stems[name] for name in categories)]
+    return tuple(words[-1:]) if len(_groups(clause)) == 1 else ()
 
 
 def _groups(clause: _Clause) -> list[tuple[str, ...]]:

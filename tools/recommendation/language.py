@@ -140,4 +140,4 @@ def gender_of(text: str, words: tuple[str, ...]) -> str | None:
         return "unisex"
     if found <= {"boys", "girls", "kids", "baby"} and len(found) > 1:
         return "kids"
-    return sorted(found)[0]
+    return min(found)

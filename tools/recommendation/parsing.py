@@ -7,19 +7,22 @@ by :mod:`shopfloor.tools.recommendation.refinement`, which calls this first.
 import re
 from dataclasses import dataclass, field, replace
 
+from shopfloor.tools.recommendation.ages import read_age
+from shopfloor.tools.recommendation.constraints import kind_rows
 from shopfloor.tools.recommendation.kinds import find_kind
 from shopfloor.tools.recommendation.language import (
     EMPTY_WORDS,
     GENDERS,
     NUMBER_WORDS,
     OCCASIONS,
+    SIZE_WORDS,
     SPELLINGS,
     SURE_COLOURS,
     WEAK_GENDER,
 )
 from shopfloor.tools.recommendation.prices import read_prices
 from shopfloor.tools.recommendation.query import Order, ParsedRequest
-from shopfloor.tools.recommendation.sizes import read_age, read_sizes
+from shopfloor.tools.recommendation.sizes import read_sizes
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token, plain, tokens_of_plain
 from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
@@ -46,6 +49,10 @@ _CHEAP = re.compile(r"\b(?:cheap|cheapest|inexpensive|affordable|budget|low[- ]c
 _DEAR = re.compile(r"\b(?:most expensive|premium|luxury|luxurious|high[- ]end|priciest|fanciest|highest price)\b")
 _RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|reviewed|rating|reviews)\b")
 _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
+_PERSONS = re.compile(
+    r"\b(\d{1,2}|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b"
+)
+_ROOM_FOR = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})
 _QUANTITY = re.compile(
     r"(?:^|\b(?:need|want|buy|get|take|order|for|me)\s+)(\d{1,3}|two|three|four|five|six|ten|twelve|a pair of)\b"
 )
@@ -82,7 +89,7 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     reading = Reading(
         rest, words, ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order)
     )
-    reading.denied = _denied_tokens(reading)
+    reading.denied = _denied_tokens(reading, vocabulary)
     _read_entries(reading, snapshot, vocabulary)
     _read_people(reading)
     read_sizes_into(reading, snapshot)
@@ -108,7 +115,7 @@ def _corrected(token: Token, vocabulary: Vocabulary) -> Token:
     return Token(token.word, vocabulary.nearest(stem) or stem, token.start, token.end)
 
 
-def _denied_tokens(reading: Reading) -> set[int]:
+def _denied_tokens(reading: Reading, vocabulary: Vocabulary) -> set[int]:
     """Indices of the tokens that a "not", "without", "no" … denies: up to the clause's end or the first real object."""
     skipped = [match.span() for match in _NOT_A_DENIAL.finditer(reading.text)]
     out: set[int] = set()
@@ -117,12 +124,12 @@ def _denied_tokens(reading: Reading) -> set[int]:
             continue
         stop = _NEGATION_END.search(reading.text, match.end())
         end = stop.start() if stop else len(reading.text)
-        out.update(_objects(reading, match.end(), end))
+        out.update(_objects(reading, match.end(), end, vocabulary))
     return out
 
 
-def _objects(reading: Reading, start: int, end: int) -> list[int]:
-    """Tokens in the span that are denied: "red, black or green shoes" all; after a comma only what goes on listing."""
+def _objects(reading: Reading, start: int, end: int, vocabulary: Vocabulary) -> list[int]:
+    """Tokens in the span that are denied: "red, black or green" all; after a comma only what goes on listing."""
     out: list[int] = []
     last_end = start
     for index, token in enumerate(reading.tokens):
@@ -131,6 +138,13 @@ def _objects(reading: Reading, start: int, end: int) -> list[int]:
         between = reading.text[last_end : token.start]
         if out and "," in between and not _goes_on(reading, index):
             break
+        if (
+            out
+            and between.strip() == ""
+            and _describes(reading, out[-1], vocabulary)
+            and not _describes(reading, index, vocabulary)
+        ):
+            break  # "no black shoes": black is denied, shoes are wanted
         last_end = token.end
         if token.word in _NEGATION_GAP or token.word in {"or", "and", "nor", "not", "no"}:
             continue
@@ -138,6 +152,11 @@ def _objects(reading: Reading, start: int, end: int) -> list[int]:
         if len(out) >= 6:
             break
     return out
+
+
+def _describes(reading: Reading, index: int, vocabulary: Vocabulary) -> bool:
+    """Whether a token is a colour, a brand or an attribute of the catalogue, not a thing."""
+    return vocabulary.longest((reading.tokens[index].stem,)) is not None
 
 
 def _goes_on(reading: Reading, index: int) -> bool:
@@ -259,13 +278,40 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
         for name, words in snapshot.category_stems.items()
         if words and set(words) & set(parsed.not_terms) and name not in parsed.categories
     )
-    quantity = _QUANTITY.search(reading.text)
+    quantity = None if _PERSONS.search(reading.text) else _QUANTITY.search(reading.text)
+    room = _room_for(reading.text, snapshot)
     return replace(
         parsed,
+        attributes=(*parsed.attributes, *([room] if room else [])),
+        sizes=parsed.sizes or _size_of_kind(parsed, snapshot),
         colours=tuple(colour for colour in parsed.colours if colour not in excluded),
         not_categories=categories,
         quantity=_count(quantity.group(1)) if quantity else None,
     )
+
+
+def _room_for(text: str, snapshot: Snapshot) -> tuple[str, str] | None:
+    """The least attribute value that holds so many people ("a tent for 4 people" → ("sleep", "4"))."""
+    match = _PERSONS.search(text)
+    if match is None:
+        return None
+    count = _count(match.group(1))
+    roomy = [(int(value), key, value) for key, value in snapshot.attributes if key in _ROOM_FOR and value.isdigit()]
+    fitting = sorted(entry for entry in roomy if entry[0] >= count)
+    return (fitting[0][1], fitting[0][2]) if fitting else None
+
+
+def _size_of_kind(parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
+    """ "A medium t-shirt": a size word counts as a size where most of that kind come in it."""
+    for word in parsed.terms:
+        labels = [label for label in SIZE_WORDS.get(word, ()) if label in snapshot.sizes]
+        if not labels or not (parsed.categories or parsed.head):
+            continue
+        kind = kind_rows(parsed, snapshot)
+        sized = snapshot.mask([snapshot.sizes[labels[0]]])
+        if (kind & sized).sum() * 2 >= kind.sum() > 0:
+            return (labels[0],)
+    return ()
 
 
 def _count(word: str) -> int:

@@ -12,7 +12,7 @@ _NUMBER = rf"(?:\d+(?:[.,]\d+)*|(?:{_WORDS})(?:[\s-](?:{_WORDS}))*)"
 _MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?![\w])\s*(?P<{{0}}u>{_UNIT}(?!\w))?"
 # What makes a number something else than money.
 _NOT_MONEY = (
-    r"(?!\s*(?:%|percent|years?|yrs?|y/?o\b|months?|cm|mm|m\b|km|l\b|lit(?:re|er)s?|ml|kg|g\b|grams?|lbs?|oz|inch|in\b|"
+    r"(?!\s*(?:%|percent|years?|yrs?|y/?o\b|months?|cm|mm|m\b|km|l\b|lit(?:re|er)s?|ml|kg|g\b|grams?|lbs?|oz|inch(?:es)?|"
     r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?))"
 )
 _A, _B = _MONEY.format("a"), _MONEY.format("b")

@@ -16,8 +16,8 @@ Order = Literal["price_low", "price_high", "rating", "popular"]
 class ParsedRequest:
     """A request as understood. Everything but ``terms``, ``order`` and ``occasion`` is a hard constraint.
 
-    ``head`` is the kind of thing asked for where the catalogue has no category of that name: all its stems must
-    occur in a product's name or category. Colours, sizes, brands, categories and attribute values are the
+    ``categories`` and ``head`` say what kind of thing is asked for: any of the categories or, where the catalogue has
+    none of that name, names with all the stems of ``head``. Colours, sizes, brands, categories and attribute values are the
     catalogue's own spellings in lower case. Bounds of prices are inclusive.
     """
 

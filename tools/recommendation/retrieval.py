@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shopfloor.tools.recommendation.language import GENDERS, KINDS
+from shopfloor.tools.recommendation.language import KINDS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -27,7 +27,7 @@ def search_words(parsed: ParsedRequest) -> tuple[str, ...]:
     if parsed.occasion:
         words.append(parsed.occasion)
     if parsed.gender:
-        words.extend(sorted(word for word, gender in GENDERS.items() if gender == parsed.gender)[:0] or [parsed.gender])
+        words.append(parsed.gender)
     for head in parsed.head:
         words.extend(KINDS.get(head, ())[:2])
     return tuple(dict.fromkeys(word for word in words if word))[:MAX_WORDS]

@@ -1,46 +1,15 @@
-"""Sizes and ages in a request, matched with the labels the catalogue has ("M", "42", "5-6 Yr", "EU 38")."""
+"""Sizes in a request, matched with the labels the catalogue has ("M", "42", "5-6 Yr", "EU 38")."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
+from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.language import SIZE_WORDS
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token
 
-_AGE = re.compile(
-    r"(?:(?:aged?|turning|turns)\s+(?P<a>\d{1,2})(?!\w)(?:\s*(?:years?|yrs?)(?:\s+old)?)?|"
-    r"(?P<b>\d{1,2})\s*-?\s*(?P<unit>years?|yrs?|y/?o|months?)(?!\w)(?:[\s-]*olds?)?|(?P<c>\d{1,2})\s*-?\s*year\s*-?\s*olds?|"
-    r"\bis\s+(?P<d>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?]|and\b|now\b)))"
-)
-_AGE_LABEL = re.compile(
-    r"(?:age[ds]?\s*)?(\d{1,2})(?:\s*(?:-|–|to|/)\s*(\d{1,2}))?\s*(y(?:ea)?rs?|y|m(?:onths?)?|mths?)?\b", re.IGNORECASE
-)
 _LETTERS = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "2xl", "3xl", "4xl"})
 _BEFORE = frozenset({"size", "in", "sized", "uk", "us", "eu", "wear", "wears", "a", "an", "is", "sizes", "take"})
 _SYSTEMS = frozenset({"uk", "us", "eu"})
-
-
-def read_age(text: str) -> tuple[float | None, str]:
-    """The age of whom it is for, in years, and the text without it ("my daughter, 5 years" → 5.0)."""
-    match = _AGE.search(text)
-    if match is None:
-        return None, text
-    value = float(match["a"] or match["b"] or match["c"] or match["d"])
-    if (match["unit"] or "").startswith("month"):
-        value /= 12
-    return value, text[: match.start()] + " " * (match.end() - match.start()) + text[match.end() :]
-
-
-def age_range(label: str) -> tuple[float, float] | None:
-    """The ages a size label stands for, in years: "5-6 Yr" → (5, 6); None when it is not an age."""
-    match = _AGE_LABEL.fullmatch(label.strip())
-    if match is None or (match[3] is None and not label.strip().lower().startswith("age")):
-        return None
-    scale = 1 / 12 if (match[3] or "y").lower().startswith("m") else 1.0
-    low = float(match[1]) * scale
-    return low, float(match[2]) * scale if match[2] else low
 
 
 def labels_for_age(snapshot: Snapshot, age: float) -> tuple[str, ...]:
@@ -79,8 +48,7 @@ def read_sizes(
                 break
 
 
-def _label(words: str, labels: "dict[str, np.ndarray] | object") -> str | None:
-    known: dict[str, object] = labels  # type: ignore[assignment]
+def _label(words: str, known: Mapping[str, object]) -> str | None:
     forms = (words, *SIZE_WORDS.get(words, ()), words.replace(" ", "-"), words.replace(" ", "/"))
     if words.replace(".", "").isdigit():
         forms += tuple(f"{system} {words}" for system in ("eu", "uk", "us"))
@@ -101,7 +69,7 @@ def _is_meant(tokens: Sequence[Token], span: tuple[int, ...], words: str) -> boo
         return before in {"in", "a", "wear", "wears", "is"} and (
             after in {"", "please", "and", "or", "for", "under"} or before == "in"
         )
-    return len(words) > 2
+    return any(char.isdigit() for char in words) or " " in words
 
 
 def _introduction(tokens: Sequence[Token], index: int) -> tuple[int, ...]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
+from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.language import SHADES, SPELLINGS, SURE_COLOURS, gender_of
 from shopfloor.tools.recommendation.text import stem, stems
 
@@ -35,6 +37,7 @@ class Snapshot:
         combos: (size, colour) of one variant → rows.
         head_share: of a stem, the share of its names that end with it.
         varied: rows whose variants carry sizes and colours of their own.
+        age_low, age_high: years an attribute about age names ("3-9 years"); NaN where there is none.
         monthly: units sold by calendar month, shape (N, 12); ``recent``: units of the last 60 days of the history.
         has_stock: the shop counts stock at all.
     """
@@ -67,6 +70,8 @@ class Snapshot:
     stems: Mapping[str, Rows]
     text_stems: Mapping[str, Rows]
     head_share: Mapping[str, float]
+    age_low: NDArray[np.float64]
+    age_high: NDArray[np.float64]
     monthly: NDArray[np.float32]
     recent: NDArray[np.float64]
 
@@ -133,6 +138,7 @@ class _Builder:
         self.low: list[float] = []
         self.high: list[float] = []
         self.varied: list[bool] = []
+        self.ages: list[tuple[float, float]] = []
         self.last: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
 
@@ -197,10 +203,21 @@ class _Builder:
             self.combo[size, colour].append(row)
 
     def _attributes(self, row: int, text: str, variants: Sequence[_Variant]) -> None:
+        self.ages.append(_age_of(text))
         pairs = {pair for variant in variants for pair in variant.options}
         pairs.update(attribute_pairs(text))
         for pair in pairs:
             self.attribute[pair].append(row)
+
+
+def _age_of(attributes: str) -> tuple[float, float]:
+    """The years that an attribute whose name speaks of age gives, (NaN, NaN) without one."""
+    for key, value in _attribute_texts(attributes):
+        if {"age", "ages"} & set(key.replace("_", " ").split()):
+            found = age_range(value)
+            if found is not None:
+                return found
+    return float("nan"), float("nan")
 
 
 def _not_denied(words: Sequence[str]) -> list[str]:
@@ -219,26 +236,32 @@ def _strong(name: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def attribute_pairs(text: str) -> list[tuple[str, str]]:
-    """(key, value) stems of a JSON object of attributes; a true flag is (key, "yes"); long texts and numbers are out."""
-    try:
-        data: object = json.loads(text or "{}")
-    except ValueError:
-        return []
+    """(key, value) stems of a JSON object of attributes; a true flag is (key, "yes"); long texts are left out."""
     out: list[tuple[str, str]] = []
-    for key, value in data.items() if isinstance(data, dict) else ():  # type: ignore[reportUnknownVariableType]
-        label = " ".join(stems(str(key).replace("_", " ")))  # type: ignore[reportUnknownArgumentType]
+    for key, value in _attribute_texts(text):
+        label = " ".join(stems(key.replace("_", " ")))
         if any(word in label.split() for word in _NOT_ATTRIBUTES):
             continue
-        parts: list[object] = value if isinstance(value, list) else str(value).split("|")  # type: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        for part in parts:
-            plain = " ".join(stems(str(part)))
-            if plain in _TRUE and not label.isdigit():
+        for part in value.split("|"):
+            plain = " ".join(stems(part))
+            if plain in _TRUE:
                 out.append((label, "yes"))
             elif plain in _FALSE:
                 out.append((label, "no"))
-            elif 0 < len(plain.split()) <= MAX_ATTRIBUTE_WORDS:
+            elif len(plain.split()) <= MAX_ATTRIBUTE_WORDS:
                 out.append((label, plain))
     return out
+
+
+def _attribute_texts(text: str) -> list[tuple[str, str]]:
+    """The JSON object's entries as text, lists joined by "|"; nothing when it is not an object."""
+    try:
+        data: JsonValue = json.loads(text or "{}")
+    except ValueError:
+        return []
+    if not isinstance(data, dict):
+        return []
+    return [(key, "|".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in data.items()]
 
 
 def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
@@ -285,6 +308,8 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
         stems=builder.stem.done(),
         text_stems=builder.text.done(),
         head_share={word: count / builder.seen[word] for word, count in builder.last.items() if builder.seen[word]},
+        age_low=np.asarray([age[0] for age in builder.ages], dtype=np.float64),
+        age_high=np.asarray([age[1] for age in builder.ages], dtype=np.float64),
         monthly=_monthly(connection, skus),
         recent=_recent(connection, skus),
     )

@@ -16,7 +16,7 @@ _JOINED = (
 _IRREGULAR = {
     "scarves": "scarf", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf",
     "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "mice": "mouse",
-    "tees": "tshirt", "tee": "tshirt",
+    "christmas": "christmas", "tees": "tshirt", "tee": "tshirt",
 }  # fmt: skip
 _KEPT = frozenset({"is", "this", "was", "has", "his", "hers", "us", "plus", "gas", "bus", "always", "yes", "xs", "as"})
 _DROP_ES = ("sses", "xes", "ches", "shes", "zes")

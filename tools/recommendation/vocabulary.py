@@ -14,6 +14,7 @@ from shopfloor.tools.recommendation.language import (
     OCCASIONS,
     ORDINALS,
     SHADES,
+    SIZE_WORDS,
     SURE_COLOURS,
 )
 from shopfloor.tools.recommendation.snapshot import Snapshot
@@ -98,6 +99,8 @@ def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
 
 def _is_phrase(phrase: tuple[str, ...], kinds: set[str]) -> bool:
     """An attribute value is worth a hard constraint when it is a word of its own: no number, no kind, no filler."""
-    if not phrase or all(word in EMPTY_WORDS or word.isdigit() or len(word) < 3 for word in phrase):
+    if not phrase or all(word in EMPTY_WORDS or word[0].isdigit() or len(word) < 3 for word in phrase):
+        return False
+    if " ".join(phrase) in SIZE_WORDS:
         return False
     return not (len(phrase) == 1 and (phrase[0] in kinds or phrase[0] in GENDERS or phrase[0] in OCCASIONS))

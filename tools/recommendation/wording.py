@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from shopfloor.tools.recommendation.cards import Facts, Place
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import colour_words, size_label
-from shopfloor.tools.recommendation.text import plain, stems
+from shopfloor.tools.recommendation.text import stems
 
 MIN_RATINGS = 3
+MAX_PARTS = 3
+MAX_FACT_CHARS = 40  # a longer attribute is no phrase
+# How an attribute is said, by a word of its name; attributes of other names are only said when they were asked for.
+_SAID = {
+    "material": "in {}", "fabric": "in {}", "weather": "{}", "feature": "{}", "features": "{}", "style": "{}",
+    "occasion": "for {}", "activity": "for {}", "use": "for {}", "room": "for the {}", "season": "for {}",
+}  # fmt: skip
+_VAGUE = frozenset(
+    {"everyday", "casual", "formal", "all year", "any", "other", "all", "none", "n/a", "various", "gift"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,14 @@ class Why:
     partner: str | None = None
     bought_before: bool = False
     best_seller: bool = False
-    rating_scale: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A phrase and what kind of phrase it is; a kind is used for one card of a list where others are at hand."""
+
+    kind: str
+    text: str
 
 
 def money(value: float, currency: str) -> str:
@@ -34,15 +51,25 @@ def money(value: float, currency: str) -> str:
 
 
 def reasons(chosen: Sequence[Why], parsed: ParsedRequest, place: Place) -> list[str]:
-    """One short reason a card; a phrase that an earlier card used is not used again while there is another."""
+    """One short reason a card. No phrase is used twice in a list."""
     used: set[str] = set()
     out: list[str] = []
     for why in chosen:
-        fresh = [part for part in _parts(why, parsed, place) if part not in used]
-        picked = fresh[:3] or [_plain_fact(why.facts)]
-        used.update(picked)
-        out.append(_sentence("; ".join(picked)))
+        parts = [part for part in _parts(why, parsed, place) if part.text not in used]
+        fresh = [part for part in parts if part.kind not in used]
+        picked = _one_a_group(fresh or parts)[:MAX_PARTS] or [Part("fact", _plain_fact(why.facts))]
+        used.update(part.kind for part in picked)
+        used.update(part.text for part in picked)
+        out.append(_sentence("; ".join(part.text for part in picked)))
     return out
+
+
+def _one_a_group(parts: Sequence[Part]) -> list[Part]:
+    """At most one phrase of a group ("price:…") on a card."""
+    groups: dict[str, Part] = {}
+    for part in parts:
+        groups.setdefault(part.kind.partition(":")[0], part)
+    return list(groups.values())
 
 
 def _sentence(text: str) -> str:
@@ -53,17 +80,21 @@ def _plain_fact(facts: Facts) -> str:
     return f"{facts.name}, {money(facts.price, facts.currency)}" if facts.price is not None else facts.name
 
 
-def _parts(why: Why, parsed: ParsedRequest, place: Place) -> Iterator[str]:
+def _parts(why: Why, parsed: ParsedRequest, place: Place) -> Iterator[Part]:
     """Phrases for one card, the most telling first."""
     facts = why.facts
-    wishes = list(_met_wishes(facts, parsed))
+    wishes = ", ".join(_met_wishes(facts, parsed))
     if wishes:
-        yield ", ".join(wishes)
-    yield from _price_phrases(facts, parsed)
-    yield from _behaviour_phrases(why)
-    if place.name and facts.in_stock and facts.stock:
-        yield f"{facts.stock} in stock in {place.name}"
-    yield from _own_phrases(facts, parsed)
+        yield Part(wishes, wishes)
+    if not facts.in_stock:
+        yield Part("sold out", "sold out for now")
+    yield from _price_parts(facts, parsed)
+    yield from _behaviour_parts(why)
+    if place.name and facts.stock:
+        yield Part("place", f"{facts.stock} in stock in {place.name}")
+    yield from _own_parts(facts, parsed, wishes)
+    if facts.price is not None:
+        yield Part("price:plain", f"at {money(facts.price, facts.currency)}")
 
 
 def _met_wishes(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
@@ -94,61 +125,67 @@ def fact_attribute(facts: Facts, key: str, value: str) -> str | None:
         if value == "yes":
             return name.replace("_", " ").lower()
         parts = [part.strip() for part in text.split("|")]
-        return next((part.lower() for part in parts if " ".join(stems(part)) == value), None)
+        return next((part.lower() for part in parts if set(value.split()) <= set(stems(part))), None)
     return None
 
 
-def _price_phrases(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
+def _price_parts(facts: Facts, parsed: ParsedRequest) -> Iterator[Part]:
     if facts.price is None:
         return
     price = money(facts.price, facts.currency)
-    if parsed.price_max is not None and facts.price <= parsed.price_max:
-        yield f"{price}, within your {money(parsed.price_max, facts.currency)}"
+    limit = parsed.price_max
+    if limit is not None and facts.price <= limit:
+        yield Part("price:within", f"{price}, within your {money(limit, facts.currency)}")
+        if limit - facts.price >= 0.1 * limit:
+            yield Part("price:below", f"{price}, so {money(round(limit - facts.price, 2), facts.currency)} to spare")
     elif parsed.order == "price_low":
-        yield f"only {price}"
+        yield Part("price:only", f"only {price}")
 
 
-def _behaviour_phrases(why: Why) -> Iterator[str]:
+def _behaviour_parts(why: Why) -> Iterator[Part]:
     facts = why.facts
     if why.bought_before:
-        yield "you bought it before"
+        yield Part("before", "you bought it before")
     if why.partner:
-        yield f"often bought with {why.partner}"
+        yield Part("partner", f"often bought with {why.partner}")
     if facts.rating_mean is not None and facts.rating_count >= MIN_RATINGS and why.signals.get("rating", 0) > 0.05:
-        yield f"rated {facts.rating_mean:.1f} by {facts.rating_count} customers"
+        yield Part("rated", f"rated {facts.rating_mean:.1f} by {facts.rating_count} customers")
     if why.best_seller:
-        yield "one of the best sellers here"
+        yield Part("seller", "one of the best sellers here")
     if why.signals.get("taste", 0.0) > 0.08:
-        yield "close to what you usually buy"
+        yield Part("taste", "close to what you usually buy")
     if why.signals.get("season", 0.0) > 0.03:
-        yield "often bought at this time of year"
+        yield Part("season", "often bought at this time of year")
 
 
-def _own_phrases(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
-    words = set(parsed.terms) & set(stems(facts.name))
-    if words:
-        named = [word for word in plain(facts.name).split() if stems(word) and stems(word)[0] in words]
-        yield f"matches “{' '.join(dict.fromkeys(named))}”"
-    if facts.category:
-        yield f"from {facts.category}" + (f", {facts.colours[0].lower()}" if facts.colours else "")
-    if facts.price is not None:
-        yield f"at {money(facts.price, facts.currency)}"
+def _own_parts(facts: Facts, parsed: ParsedRequest, said_already: str) -> Iterator[Part]:
+    """The product's own attributes, those that the request speaks of first."""
+    wanted = {*parsed.terms, *([parsed.occasion] if parsed.occasion else [])}
+    said = [(key, text) for key, text in facts.attributes.items() if 0 < len(text) <= MAX_FACT_CHARS]
+    said.sort(key=lambda pair: not wanted & set(stems(pair[1])))
+    for key, text in said:
+        words = key.replace("_", " ").lower().split()
+        form = next((_SAID[word] for word in words if word in _SAID), None)
+        if form is not None:
+            parts = [part.strip().lower() for part in text.split("|") if part.strip()]
+            parts = [part for part in parts if part not in _VAGUE and part not in said_already]
+            parts.sort(key=lambda part: not wanted & set(stems(part)))
+            if parts:
+                yield Part(form, form.format(_joined(parts[:2])))
 
 
 # Notes ---------------------------------------------------------------------------------------------------------------
 
 _RELAXED = {
     "shade": "a near shade instead of {colours}",
-    "not_colour": "products that also come in another colour",
-    "attribute": "without {attributes}",
-    "brand": "of other brands",
+    "attribute": "without “{attributes}”",
+    "brand": "from other brands",
     "colour": "in other colours than {colours}",
     "price_near": "a little outside your price",
     "size": "in other sizes than {sizes}",
     "price": "outside your price",
-    "place": "in stock elsewhere, not in {place}",
-    "age": "in other ages' sizes",
-    "kind": "of another kind",
+    "place": "not in stock in {place}, but elsewhere",
+    "age": "in sizes for other ages",
     "gender": "made for others",
 }
 
@@ -156,80 +193,99 @@ _RELAXED = {
 def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, found: bool) -> str:
     """Say what was given up because nothing fitted; empty when nothing was."""
     if not found:
-        return "Nothing in this shop fits that, even with fewer wishes."
+        return "I found nothing here that fits, even with fewer wishes."
     if not relaxed:
         return ""
+    if "kind" in relaxed:
+        named = " ".join(parsed.head) or " or ".join(parsed.categories)
+        return f"I found no {named} here that fits, so these are other things you might like."
+    if tuple(relaxed) == ("not_colour",):
+        return f"All of these come in other colours than {' or '.join(parsed.not_colours)} too."
     words = {
         "colours": " or ".join(parsed.colours),
         "sizes": " or ".join(size.upper() for size in parsed.sizes),
         "attributes": ", ".join(key if value == "yes" else value for key, value in parsed.attributes),
         "place": place.name,
     }
-    if "kind" in relaxed:
-        named = " ".join(parsed.head) or " or ".join(parsed.categories)
-        return f"I found no {named} here that fits, so these are other things you might like."
-    parts = [_RELAXED[name].format(**words) for name in relaxed]
-    return f"Nothing fits every wish, so these are the closest: {', '.join(parts)}."
+    parts = [_RELAXED[name].format(**words) for name in relaxed if name in _RELAXED]
+    return f"Nothing fits every wish; the closest are {_joined(parts)}."
 
 
 # Over the whole list -------------------------------------------------------------------------------------------------
 
 
-def explanations(chosen: Sequence[Why], parsed: ParsedRequest) -> list[list[str]]:
+def explanations(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[str]) -> list[list[str]]:
     """Grounded phrasings: for each sentence the ways to say it, the plainest first. Any choice is true."""
     if not chosen:
         return []
-    sentences = [_openings(chosen, parsed)]
+    sentences = [_openings(chosen, parsed, relaxed)]
     highlight = _highlights(chosen, parsed)
     if highlight:
         sentences.append(highlight)
     return sentences
 
 
-def _openings(chosen: Sequence[Why], parsed: ParsedRequest) -> list[str]:
+def _openings(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[str]) -> list[str]:
     names = _joined([why.facts.name for why in chosen[:3]])
-    asked = request_phrase(parsed)
+    wishes = "" if relaxed else _joined(list(_kept_wishes(chosen, parsed)))
     if len(chosen) == 1:
-        what = f" for {asked}" if asked else ""
+        what = f", {wishes}" if wishes else ""
         return [f"I suggest the {names}{what}.", f"The {names} is my pick{what}."]
-    if asked:
-        return [f"For {asked} I suggest {names}.", f"{names} fit {asked}.", f"My picks for {asked}: {names}."]
+    if wishes:
+        return [f"I suggest {names}, all {wishes}.", f"All {wishes}: {names}.", f"My picks, all {wishes}: {names}."]
     return [f"You might like {names}.", f"I suggest {names}.", f"My picks for you: {names}."]
 
 
-def request_phrase(parsed: ParsedRequest) -> str:
-    """The request in a few words of the catalogue, e.g. "blue jackets under 120"; empty when it was vague."""
-    kind = " or ".join(parsed.categories) or " ".join(parsed.head)
-    if not kind:
-        return ""
-    attributes = [key if value == "yes" else value for key, value in parsed.attributes[:2]]
-    return " ".join([*(" or ".join(parsed.colours).split()), *attributes, kind]).strip()
+def _kept_wishes(chosen: Sequence[Why], parsed: ParsedRequest) -> Iterator[str]:
+    """What every one of the chosen has of what was asked for."""
+    if parsed.colours:
+        yield f"in {' or '.join(parsed.colours)}"
+    elif parsed.not_colours:
+        yield f"in colours other than {' or '.join(parsed.not_colours)}"
+    for key, value in parsed.attributes[:2]:
+        found = {fact_attribute(why.facts, key, value) for why in chosen}
+        if len(found) == 1 and None not in found:
+            yield f"“{next(iter(found))}”"
+    if parsed.sizes:
+        yield f"in size {' or '.join(size.upper() for size in parsed.sizes)}"
+    currency = chosen[0].facts.currency
+    if parsed.price_max is not None and parsed.price_min is not None:
+        yield f"between {money(parsed.price_min, currency)} and {money(parsed.price_max, currency)}"
+    elif parsed.price_max is not None:
+        yield f"within {money(parsed.price_max, currency)}"
+    elif parsed.price_min is not None:
+        yield f"from {money(parsed.price_min, currency)} up"
 
 
 def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
 
 
 def _highlights(chosen: Sequence[Why], parsed: ParsedRequest) -> list[str]:
-    out: list[str] = []
-    priced = [why.facts for why in chosen if why.facts.price is not None]
-    if len(priced) > 1:
-        low = min(priced, key=lambda facts: facts.price or 0.0)
-        high = max(priced, key=lambda facts: facts.price or 0.0)
-        if low.price != high.price and low.price is not None:
-            out.append(f"The {low.name} is the cheapest of them at {money(low.price, low.currency)}.")
-    elif priced and priced[0].price is not None:
-        out.append(f"It costs {money(priced[0].price, priced[0].currency)}.")
-    rated = [w.facts for w in chosen if w.facts.rating_mean is not None and w.facts.rating_count >= MIN_RATINGS]
-    if rated:
-        best = max(rated, key=lambda facts: facts.rating_mean or 0.0)
-        text = f"{best.rating_mean:.1f} from {best.rating_count} customers"
-        out.append(
-            f"The {best.name} is rated {text}." if len(chosen) == 1 else f"The {best.name} is the best rated, {text}."
-        )
+    out = [*_price_highlight(chosen), *_rating_highlight(chosen)]
     partnered = next((why for why in chosen if why.partner), None)
     if partnered is not None:
         out.append(f"The {partnered.facts.name} is often bought with {partnered.partner}.")
     if parsed.order == "rating":
         out.sort(key=lambda text: "rated" not in text)
     return out
+
+
+def _price_highlight(chosen: Sequence[Why]) -> Iterator[str]:
+    prices = {why.facts.price: why.facts for why in reversed(chosen) if why.facts.price is not None}
+    if not prices:
+        return
+    low = min(prices)
+    if len(chosen) == 1:
+        yield f"It costs {money(low, prices[low].currency)}."
+    elif len(prices) > 1 and [why.facts.price for why in chosen].count(low) == 1:
+        yield f"The {prices[low].name} costs least, {money(low, prices[low].currency)}."
+
+
+def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
+    rated = [w.facts for w in chosen if w.facts.rating_mean is not None and w.facts.rating_count >= MIN_RATINGS]
+    if not rated:
+        return
+    best = max(rated, key=lambda facts: facts.rating_mean or 0.0)
+    text = f"{best.rating_mean:.1f} by {best.rating_count} customers"
+    yield f"The {best.name} is rated {text}." if len(rated) == 1 else f"The {best.name} is rated best, {text}."

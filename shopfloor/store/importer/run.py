@@ -65,15 +65,44 @@ def import_shop(
     shop = find_shop(source, mapping or {})
     columns = {**shop.about.mapping, **(mapping or {})}
     check_mapping(columns)
+    was_there = target.exists()
+    try:
+        return _import_into(target, shop, columns, chosen, progress, started)
+    except BaseException:
+        if not was_there:
+            _remove_empty(target)
+        raise
+
+
+def _import_into(
+    target: Path,
+    shop: Shop,
+    mapping: Mapping[str, str],
+    options: ImportOptions,
+    progress: Progress | None,
+    started: float,
+) -> ImportReport:
     open_catalogue(target)
     try:
         with closing(connect(target)) as connection:
             connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
             connection.execute("PRAGMA cache_size = -65536")
-            run = _Run(shop, target, columns, chosen, connection, progress)
+            run = _Run(shop, target, mapping, options, connection, progress)
             return run.in_transaction(started)
     except sqlite3.Error as error:
         raise StoreError(f"The import into {target.name} failed ({error}); nothing was changed.") from error
+
+
+def _remove_empty(target: Path) -> None:
+    """Take away the catalogue that a failed first import has made, unless another process has filled it."""
+    try:
+        with closing(connect(target, read_only=True)) as connection:
+            if read_meta(connection):
+                return
+    except (StoreError, sqlite3.Error):
+        return
+    for suffix in ("", "-wal", "-shm"):
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

@@ -172,7 +172,7 @@ def _answer(shop: Shop, parsed: Parsed, here: PlaceRef | None) -> tuple[Outcome,
 def _place_of(context: InventoryContext, names: ShopNames, gazetteer: Gazetteer) -> PlaceRef | None:
     """The place a conversation is about."""
     if context.store_id is not None and context.store_id in names.stores:
-        return PlaceRef(names.stores[context.store_id].label, "here", (context.store_id,), named_store=True)
+        return PlaceRef(names.stores[context.store_id].label, "here", (context.store_id,))
     if context.city:
         return locate(context.city, names, gazetteer)
     return None
@@ -193,7 +193,7 @@ def _requested_place(location: LocationContext | None, names: ShopNames, gazette
                 f"There is no store {location.store_id}; ask without a store to see them all.",
                 code="unknown_store", matches=known,
             )  # fmt: skip
-        return PlaceRef(location.store_id, "here", (location.store_id,), named_store=True)
+        return PlaceRef(location.store_id, "here", (location.store_id,))
     if location.city is not None:
         ref = locate(location.city, names, gazetteer)
         if ref.kind == "unknown":

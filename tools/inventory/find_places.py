@@ -31,9 +31,19 @@ class PlaceFinder:
         self.found.sort(key=lambda mention: mention.start)
         return self.found
 
-    def leftover(self, start: int, end: int) -> PlaceMention | None:
-        """Read unexplained words as a place: a misspelt store city, or a city elsewhere written with a capital."""
-        return self._fuzzy(start, end) or self._elsewhere(start, end, strict=True)
+    def leftover(self, start: int, end: int, product_known: bool) -> PlaceMention | None:
+        """Read unexplained words as a place: a misspelt store city, or a city elsewhere written with a capital.
+
+        With the product known, a name in the place of a subject ("does Atlantis have ...") is an unknown store.
+        """
+        found = self._fuzzy(start, end)
+        if found is None and (start > 0 or len(self._reading.words[start]) > 4):
+            found = self._elsewhere(start, end, strict=True)
+        if found is None and product_known and start > 0:
+            asked = self._reading.words[start - 1] in ("does", "do", "has", "have", "is", "can", "will", "would", "did")
+            if asked and self._reading.capitalised(start):
+                return self._unknown(start, end)
+        return found
 
     def whole(self, words: int) -> PlaceMention | None:
         """Read the whole text as one place."""
@@ -50,7 +60,7 @@ class PlaceFinder:
         reading = self._reading
         for position, word in enumerate(reading.words):
             if word in ONLINE_WORDS and reading.free(position):
-                self._take(position, position + 1, online, named_store=True)
+                self._take(position, position + 1, online, online)
 
     def _own(self) -> None:
         for length in range(MAX_WORDS, 0, -1):
@@ -60,7 +70,7 @@ class PlaceFinder:
                 key = " ".join(self._reading.words[start : start + length])
                 by_name, by_city = self._names.store_names.get(key, ()), self._names.cities.get(key, ())
                 if (by_name or by_city) and self._plausible(start, length, key, own=bool(by_name)):
-                    self._take(start, start + length, tuple(dict.fromkeys((*by_name, *by_city))), bool(by_name))
+                    self._take(start, start + length, tuple(dict.fromkeys((*by_name, *by_city))), by_name)
 
     def _plausible(self, start: int, length: int, key: str, *, own: bool) -> bool:
         """Guard against names of places that are also ordinary words ("per", "sea", "Mobile", "Nice")."""
@@ -86,12 +96,12 @@ class PlaceFinder:
         after = words[end] if end < len(words) else ""
         return before in PLACE_PREPOSITIONS or after.removesuffix("s") in STORE_NOUNS or after == "branches"
 
-    def _take(self, start: int, end: int, store_ids: tuple[str, ...], named_store: bool, corrected: bool = False) -> None:
+    def _take(self, start: int, end: int, store_ids: tuple[str, ...], named: tuple[str, ...]) -> None:
         self._reading.mark(start, end, "place")
         text = self._reading.surface(start, end)
-        self.found.append(
-            PlaceMention(start, end, text, "here", store_ids, None, named_store, corrected)
-        )
+        after = self._reading.words[end] if end < len(self._reading.words) else ""
+        as_store = after in STORE_NOUNS and after != "location"
+        self.found.append(PlaceMention(start, end, text, "here", store_ids, None, named, as_store))
 
     # Other places
 
@@ -156,6 +166,7 @@ class PlaceFinder:
             reading.free(position)
             and reading.words[position] not in BEFORE_STORE
             and token.stem not in FRAME
+            and not (position == 0 and len(token.stem) < 4)
             and token.stem not in COLOURS
             and not any(char.isdigit() for char in token.surface)
             and (self._is_city(position) or self._names.matcher.resolve_word(token.stem) is None)
@@ -166,7 +177,7 @@ class PlaceFinder:
 
     def _elsewhere(self, start: int, end: int, *, strict: bool) -> PlaceMention | None:
         key = " ".join(self._reading.words[start:end])
-        if len(key) < 3 and not self._reading.tokens[start].surface.isupper():
+        if len(key) <= 3 and not self._reading.tokens[start].surface.isupper():
             return None
         region = self._reading.words[end] if end < len(self._reading.words) else None
         found = self._gazetteer.find(key, region if region is not None and len(region) == 2 else None)

@@ -126,6 +126,8 @@ class ProductFinder:
                 if gap > MAX_GAP:
                     current = None
                 continue
+            if kind == "number" and current is not None and not self._any_known(current):
+                current = None  # "require 5 black shorts": the words before a quantity are no product
             if current is None:
                 if kind == "number":
                     continue
@@ -137,6 +139,10 @@ class ProductFinder:
             gap, split_at = 0, None
             {"content": current.content, "weak": current.weak, "number": current.numbers}[kind].append(position)
         return [run for run in runs if run.content or run.weak]
+
+    def _any_known(self, run: Run) -> bool:
+        tokens = self._reading.tokens
+        return any(self._matcher.resolve_word(tokens[position].stem) for position in (*run.content, *run.weak))
 
     def _hard_break(self, position: int) -> bool:
         return any(mark in self._reading.gap(position) for mark in ".;:?!–—") if position else False

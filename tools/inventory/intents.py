@@ -19,9 +19,9 @@ OTHER = re.compile(
 SIZES = re.compile(r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b")
 MOST = re.compile(r"\b(?<!at )(most(?! of)|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b")
 TOTAL = re.compile(
-    rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|everywhere|entire|"
+    rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
     rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for) (all|every|each)( of)?( the| our| your)? {_STORE}|"
-    rf"all (our |your |the )?{_STORE}|put together|added (up|together)|add up)\b"
+    rf"all (our |your |the )?{_STORE}|put together|added? (up|together)|add up)\b"
 )
 HOW_MANY = re.compile(r"\b(how many|how much|quantity|number of|count|units|amount|tally|stock level|inventory|headcount)\b")
 LIST_STORES = re.compile(
@@ -30,7 +30,7 @@ LIST_STORES = re.compile(
 )
 ZERO = re.compile(
     r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock)|unavailable|"
-    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|0 (units|stock|left|items|pieces))\b"
+    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing from the shelves|none of|0 (units|stock|left|items|pieces))\b"
 )
 LOW = re.compile(
     r"\b(low|lowest|running (low|out|short)|few(er)?|scarce|nearly (gone|out|empty)|almost (gone|out|empty|sold)|short (on|of|supply)|below|under|at most|or less|"
@@ -45,11 +45,12 @@ COVER = re.compile(
     r"how long (will|does|do|would|until|till|before)|when (will|does|do|would) .*(run out|sell out|be gone))\b"
 )
 SELL_OUT = re.compile(
-    r"\b(at th(is|e current|e present) rate|(will|going to|about to|likely to|might|could|gonna|expected to) (\w+ )?(sell|run) out|sells? out|(sell|run|selling|running) out (this|next|within|in|by|soon)|"
-    r"be gone (this|next|within|in|by)|runs? out|out of stock (this|next|within) )\b"
+    r"\b(at th(is|e current|e present) rate|(will|going to|about to|likely to|might|could|gonna|expected to|before) (\w+ ){0,3}(sell|run)s? out|sells out|(sell|run|selling|running) out (this|next|within|in \d|by|soon)|"
+    r"be gone (this|next|within|in|by)|runs out|out of stock (this|next|within) )\b"
 )
 TRANSFER = re.compile(
-    rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|(send|ship|move|shift|give|spare|lend) .*(stock|to|between|from)|help out|share stock)\b"
+    rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|"
+    rf"(send|ship|move|shift|spare|lend) (\w+ ){{0,6}}(to|between|from)|(which|what) {_STORE} (should|could|can) (send|give|supply|help)|help out|share stock)\b"
 )
 ALTERNATIVES = re.compile(r"\b(alternatives?|similar|substitutes?|something like|replacements?|equivalents?|comparable|instead of|like it|in place of)\b")
 COMPARE = re.compile(r"\b(compare|comparison|versus|vs|or|between|than|more|against|difference)\b")
@@ -61,7 +62,6 @@ AVAILABILITY = re.compile(
     r"\b(in stock|stock|available|availability|have|has|got|carry|sell|left|inventory|buy|get|find|how many|any|pick up|check|units|stocks|there)\b"
 )
 PRONOUN = re.compile(r"\b(it|its|them|they|this|that|these|those|ones?|both|same)\b")
-ENOUGH = re.compile(r"\b(enough|sufficient|need|want|get|buy|reserve|order|take|at least|least|more|x|available|have)\b")
 UNITS = re.compile(
     r"\b(units?|pieces?|total|altogether|in all|how many (items?|products?|things|articles|goods)|stock (on hand|level|count|total)|on hand|inventory|overall|sum|how much stock|full stock|whole stock|number of items|headcount|hold(s|ing)?)\b"
 )
@@ -113,8 +113,8 @@ def _service_intent(mentions: Mentions, scene: Scene, nearest: bool) -> str:
 
 def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
     stores = re.search(rf"\b{_STORE}\b", text) is not None
-    stock = re.search(r"\b(stock\w*|sold|units?|inventory|products?|items?|reorder|running|sizes?|skus?|low)\b", text) is not None
-    if stock or scene.category or scene.unknown_product:
+    stock = re.search(r"\b(stock\w*|sold|units?|inventory|products?|items?|articles?|goods|everything|anything|reorder|running|sizes?|skus?|low)\b", text) is not None
+    if stock or scene.category or scene.unknown_product or mentions.amounts:
         return None
     if mentions.zips and not scene.places:
         return "store_by_zip"
@@ -165,7 +165,7 @@ def _at_place(mentions: Mentions, text: str) -> str:
         return "nearest_other_store"
     if SIZES.search(text) and mentions.size is None:
         return "sizes_and_stock"
-    if mentions.amounts and ENOUGH.search(text):
+    if mentions.amounts:
         return "at_least_n"
     return "stock_at_store"
 
@@ -183,7 +183,7 @@ def _anywhere(mentions: Mentions, scene: Scene, text: str) -> str:
     listing = LIST_STORES.search(text)
     if count_stores:
         return "stores_with_product"
-    if mentions.amounts and not listing and ENOUGH.search(text):
+    if mentions.amounts and not listing:
         return "at_least_n"
     if (total and (counting or not listing or re.search(r"\b(total|sum|combined|overall|altogether|in all)\b", text))) or (
         counting and not listing

@@ -49,6 +49,24 @@ owner manager staff clerk colleague boss warehouse depot hq headquarters carryin
 deliverable obtainable purchase purchasable findable pickable reserveable spot spots venue counter till inside
 somewhere sort supplied suffice sufficient adequate plenty satisfy fulfil fulfill meet min max minimally
 holiday weekend season nowadays momentarily present presently recently lately
+big wide companywide chainwide require requires required supply supplies manage arrange secure acquire receive identify determine
+confirm verify figure calculate compute tally summarise summarize display retrieve return enumerate indicate present provide
+outline specify state name rank sort filter query lookup search browse explore discover view read print generate produce
+compile prepare share tell inform advise suggest remind notify warn update bother dig hunt spot notice hear heard saw seen
+ask asked asking answer answers able unable hopefully possibly probably definitely certainly absolutely literally simply
+merely purely entirely wholly fairly pretty rather so-called nice lovely fine cool awesome fantastic perfect brilliant cheers
+ta appreciate appreciated grateful glad happy sorry excuse pardon madam sir morning afternoon evening night soonish shortly
+instantly straightaway immediate rush hurry quickly fast faster speed asap tonight lunch break work job office home house hotel
+station airport nearby around corner street road north south east west central northern southern eastern western side
+exist exists existing circulate accumulate amount amounts contain contains comprise consist own owns possess retain maintain
+accommodate serve serves equip equipped furnish load loaded fill filled remain remained leftover leftovers residual rest
+physically digital electronic real actual true exact exactly precise precisely approximate approximately roughly estimate
+bulk quantity quantities volume volumes figure level levels depth balance count counts counted counting numeric number numbers
+variety varieties selection selections lineup line lines collection catalogue catalog listing listings list lists portfolio
+different differing multiple several numerous countless certain specific particular respective corresponding related relevant
+simultaneously jointly respectively individually separately collectively conjunction tandem addition additionally furthermore
+moreover meanwhile otherwise therefore hence thus because since although though however nevertheless
+whats thats heres itself themselves myself yourself ourselves whichever whatever wherever whoever
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
 """.split()

@@ -12,12 +12,12 @@ def locate(text: str, names: ShopNames, gazetteer: Gazetteer) -> PlaceRef:
     """What ``text`` names; ``kind`` is "unknown" with the nearest names when it is nothing."""
     key = plain(text)
     if text.strip() in names.stores:
-        return PlaceRef(text, "here", (text.strip(),), named_store=True)
+        return PlaceRef(text, "here", (text.strip(),))
     ids = names.cities.get(key) or names.store_names.get(key) or names.zips.get(text.strip().upper())
     if ids is None and key in ONLINE_WORDS:
         ids = tuple(store.store_id for store in names.stores.values() if store.online) or None
     if ids:
-        return PlaceRef(text, "here", ids, named_store=key in names.store_names)
+        return PlaceRef(text, "here", ids)
     head = key
     region = None
     if "," in text:

@@ -19,7 +19,7 @@ _POINTS = (
         rf"(?:lon(?:gitude)?|lng|long)\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([EW])?",
         re.IGNORECASE,
     ),
-    re.compile(rf"({_DECIMAL})\s*°?\s*([NS])?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW])?(?![\d.])", re.IGNORECASE),
+    re.compile(rf"({_DECIMAL})\s*°?\s*([NS])?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW])?(?!\d|\.\d)", re.IGNORECASE),
 )
 _ZIP_BEFORE = re.compile(
     r"\b(zip|zip code|zipcode|postcode|postal code|post code|live at|live in|am at|im at|area code)\W*(is\W*)?$", re.IGNORECASE
@@ -94,7 +94,12 @@ def _places_among(
     for mention in found:
         place = None
         if mention.kind == "none" and not mention.exact and not mention.skus:
-            place = finder.leftover(mention.start, mention.end)
+            others = any(other.kind != "none" for other in found)
+            place = finder.leftover(mention.start, mention.end, others)
+            if place is None and others:
+                for position in range(mention.start, mention.end):
+                    reading.labels[position] = None  # chatter beside the product that is really asked about
+                continue
         if place is None:
             products.append(mention)
         else:

@@ -36,7 +36,8 @@ class PlaceRef:
     store_ids: tuple[str, ...] = ()
     place: Place | None = None
     nearest: tuple[str, ...] = ()
-    named_store: bool = False
+    named: tuple[str, ...] = ()  # those of ``store_ids`` whose own name was given
+    as_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def _scene(products: list[ProductRef], places: list[PlaceRef], context: Inventor
 def _are_stores(places: list[PlaceRef], mentions: Mentions) -> bool:
     if not places:
         return False
-    named = places[0].named_store or len(places[0].store_ids) == 1
+    named = bool(places[0].named) or len(places[0].store_ids) == 1
     return named and re.search(r"PLACE (stores?|shops?|branch|one|location)\b|apart|other|except|zip", mentions.masked, re.IGNORECASE) is not None
 
 
@@ -225,7 +226,8 @@ def merge_places(mentions: Mentions, names: ShopNames) -> list[PlaceRef]:
         if ref.kind == "here" and refs and refs[-1].kind == "here":
             common = tuple(store_id for store_id in refs[-1].store_ids if store_id in ref.store_ids)
             if common:
-                refs[-1] = replace(refs[-1], store_ids=common, named_store=refs[-1].named_store or ref.named_store)
+                named = tuple(store_id for store_id in refs[-1].named if store_id in common)
+                refs[-1] = replace(refs[-1], store_ids=named or common, named=named)
                 continue
         if not any(_same_place(ref, other) for other in refs):
             refs.append(ref)
@@ -239,7 +241,8 @@ def _same_place(one: PlaceRef, other: PlaceRef) -> bool:
 
 
 def _place_ref(mention: PlaceMention) -> PlaceRef:
-    return PlaceRef(mention.text, mention.kind, mention.store_ids, mention.place, mention.nearest, mention.named_store)
+    ids = mention.named if mention.as_store and len(mention.named) == 1 else mention.store_ids
+    return PlaceRef(mention.text, mention.kind, ids, mention.place, mention.nearest, mention.named, mention.as_store)
 
 
 def _narrow(ref: PlaceRef, mentions: Mentions, names: ShopNames) -> PlaceRef:

@@ -35,6 +35,7 @@ class PlaceMention:
     """A place as the question names it.
 
     ``kind``: here (``store_ids`` are candidates); elsewhere (a city without a store); unknown (no such name).
+    ``named``: those of ``store_ids`` whose own name it is; ``as_store``: "the X store", so they come first.
     """
 
     start: int
@@ -43,7 +44,8 @@ class PlaceMention:
     kind: Literal["here", "elsewhere", "unknown"]
     store_ids: tuple[str, ...] = ()
     place: Place | None = None
-    named_store: bool = False
+    named: tuple[str, ...] = ()
+    as_store: bool = False
     corrected: bool = False
     nearest: tuple[str, ...] = ()
 

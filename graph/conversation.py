@@ -11,11 +11,12 @@ from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task
 from shopfloor.graph.references import option_in, shown_in
 from shopfloor.graph.replies import Replies
-from shopfloor.graph.state import InventoryTask, Memory
+from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
 
 RULE_CONFIDENCE = 0.95
 _MOST_STOCK_TASKS = 3
+_NAMING_WORDS = 6
 _COUNT = re.compile(
     r"\b(?:show|give|recommend|suggest|find|list|send)(?: me)?(?: up to| the| your)? (?:(?:best|top) )?(?P<number>\d{1,2}|two|three|four|five|six|ten)\b"
     r"|\btop (?P<top>\d{1,2}|three|five|ten)\b"
@@ -28,7 +29,7 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
     """Decide a message that the conversation explains; None leaves it to the router."""
     lowered = cues.normal(text)
     if memory.pending is not None:
-        plan = _pending_answer(text, lowered, memory)
+        plan = _pending_answer(text, lowered, memory.pending)
         if plan is not None:
             return plan
     small = replies.sure_kind(text)
@@ -113,30 +114,44 @@ def _is_stock_clause(clause: str) -> bool:
     )
 
 
-def _pending_answer(text: str, lowered: str, memory: Memory) -> Plan | None:
-    pending = memory.pending
-    if pending is None:
-        return None
+def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
     options = pending["options"]
-    chosen: str | None = None
     if cues.says_no(lowered):
         return _direct("declined", "declined the question")
+    if cues.says_yes(lowered) and len(options) != 1:
+        return _direct("which" if options else "unclear", "yes to a question that needs a choice")
+    chosen: str | None = None
     if cues.says_yes(lowered):
-        if not options:
-            return None
-        if len(options) > 1:
-            return _direct("which", "yes to several options")
         chosen = options[0]
-    elif cues.is_short(text):
+    elif options and cues.is_short(text):
         chosen = option_in(text, options)
+    elif not options and len(cues.words(text)) <= _NAMING_WORDS and not cues.asks_stock(lowered):
+        # An open "which product?" or "where are you?": the message is the name.
+        question = f"{text}: {pending['question']}" if pending["about"] == "product" else _with_place(pending, text)
+        task = inventory_task(question, sku=pending["sku"], city=pending["city"], size=pending["size"])
+        return _rule("inventory", "named what was asked for", inventory=(task,))
     if chosen is None:
         return None
-    question = pending["question"]
+    value = pending["values"][options.index(chosen)]
     if pending["about"] == "place":
-        task = inventory_task(question, sku=pending["sku"], city=chosen, size=pending["size"])
+        task = inventory_task(_with_place(pending, value), sku=pending["sku"], city=value, size=pending["size"])
     else:
-        task = inventory_task(question, option=chosen, size=pending["size"])
+        question = _replaced(pending, value) or pending["question"]
+        task = inventory_task(question, sku=value, city=pending["city"], size=pending["size"])
     return _rule("inventory", f"chose {chosen}", inventory=(task,))
+
+
+def _with_place(pending: Pending, place: str) -> str:
+    return _replaced(pending, place) or f"{pending['question'].rstrip(' ?.!')} in {place}?"
+
+
+def _replaced(pending: Pending, value: str) -> str | None:
+    """The question with its unclear part replaced; None where that part is not in it."""
+    unclear = pending["unclear"]
+    if not unclear:
+        return None
+    replaced, count = re.subn(re.escape(unclear), lambda _: value, pending["question"], count=1, flags=re.IGNORECASE)
+    return replaced if count else None
 
 
 def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:

@@ -78,7 +78,7 @@ class Lexicon:
     def _leading_place(self, tokens: list[str]) -> str | None:
         for size in range(len(tokens), 0, -1):
             phrase = " ".join(tokens[:size])
-            if not self._is_word(phrase.casefold()) and self.is_city(phrase.casefold()):
+            if (phrase[:1].isupper() or not self._is_word(phrase.casefold())) and self.is_city(phrase.casefold()):
                 return phrase
         return None
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import JsonValue
 
 from shopfloor.graph.facts import ProductFacts
 from shopfloor.graph.state import Decision, Finding, Focus, Memory, Pending, ShownItem
 from shopfloor.tools.schemas import Route
+
+_PRODUCT_ERRORS = frozenset({"ambiguous_product", "unknown_product", "missing_product"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +76,34 @@ def _after_inventory(kept: Remembered, finding: Finding, *, single: bool) -> Rem
         if isinstance(value, str) and value:
             focus[key] = value
     kept = replace(kept, focus=focus)
-    if result.get("status") in {"ask", "unknown"} and result.get("options") and kept.pending is None:
+    if result.get("status") in {"ask", "unknown"} and kept.pending is None:
         pending = _pending(finding, slots)
-        return replace(kept, pending=pending, options=list(pending["options"]))
+        return replace(kept, pending=pending, options=list(pending["options"]) if pending is not None else [])
     return kept
 
 
-def _pending(finding: Finding, slots: dict[str, Any]) -> Pending:
+def _pending(finding: Finding, slots: dict[str, Any]) -> Pending | None:
+    """The agent's question as the next message may answer it; None where there is nothing to choose or name."""
     result = cast(dict[str, Any], finding["result"])
+    structured = cast(dict[str, Any], result.get("structured") or {})
     request = cast(dict[str, Any], finding["record"].get("request") or {})
-    options = [str(option) for option in result["options"]]
-    about_place = result.get("intent") in {"unknown_store", "ambiguous_store", "ambiguous_place", "unknown_place"}
+    options = [str(option) for option in result.get("options") or []]
+    error = structured.get("error")
+    about: Literal["product", "place"] = "product" if error in _PRODUCT_ERRORS else "place"
+    skus = [str(sku) for sku in structured.get("skus") or structured.get("nearest") or []]
+    if not options and error not in {"missing_product", "missing_place"}:
+        return None
+    values = skus[: len(options)] if about == "product" and len(skus) >= len(options) else options
     product = cast(dict[str, Any] | None, result.get("product"))
+    unclear = slots.get("product_text") if about == "product" else slots.get("city")
     return Pending(
-        kind="confirm" if len(options) == 1 else "choose",
-        about="place" if about_place else "product",
+        about=about,
         question=str(request.get("question") or ""),
+        unclear=str(unclear) if unclear and error != "missing_place" else None,
         options=options,
-        sku=str(product["sku"]) if product is not None else cast(str | None, request.get("sku")),
+        values=values,
+        sku=str(product["sku"]) if product is not None else cast(str | None, slots.get("sku") or request.get("sku")),
+        city=cast(str | None, slots.get("city")) if about == "product" else None,
         size=cast(str | None, slots.get("size")) or cast(str | None, request.get("size")),
     )
 

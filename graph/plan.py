@@ -60,7 +60,6 @@ def inventory_task(
     question: str,
     *,
     of_top: bool = False,
-    option: str | None = None,
     sku: str | None = None,
     city: str | None = None,
     store_id: str | None = None,
@@ -71,7 +70,6 @@ def inventory_task(
     return InventoryTask(
         question=question,
         of_top=of_top,
-        option=option,
         sku=sku,
         city=city,
         store_id=store_id,

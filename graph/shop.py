@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -16,10 +16,15 @@ from shopfloor.graph.recorder import Recorder
 from shopfloor.graph.replies import Replies, load_replies
 from shopfloor.graph.supervisor import Router, Supervisor
 from shopfloor.local_models.runtime import ModelInfo, Runtime
+from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.database import Database
 from shopfloor.store.traces import TraceStore
+from shopfloor.tools.matching import plain
+from shopfloor.tools.places import Gazetteer
 from shopfloor.tools.schemas import ModelCard
+
+log = get_logger("shopfloor.graph")
 
 if TYPE_CHECKING:
     from shopfloor.tools.inventory import InventoryAgent
@@ -99,7 +104,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Shop:
     await asyncio.to_thread(_make_databases, settings)
     catalogue = await stack.enter_async_context(Database(settings.catalogue_path))
     state = await stack.enter_async_context(Database(settings.state_path))
-    lexicon = await catalogue.read(read_lexicon)
+    cities = _Cities()
+    lexicon = replace(await catalogue.read(read_lexicon), is_city=cities.knows)
     runtime = await model_opening
     router = await _router(settings, stack, problems)
     traces = TraceStore(state)
@@ -109,6 +115,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Shop:
     replies = await asyncio.to_thread(load_replies)
     recommendation = RecommendationAgent(catalogue, runtime, settings)
     inventory = InventoryAgent(catalogue, runtime, settings)
+    warming = asyncio.create_task(_warm(recommendation, inventory, cities))
+    stack.push_async_callback(_cancel, warming)
     return Shop(
         settings=settings,
         catalogue=catalogue,
@@ -124,6 +132,31 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Shop:
         model=model,
         problems=tuple(problems),
     )
+
+
+@dataclass
+class _Cities:
+    """Which names are cities; none is until the place names are read."""
+
+    gazetteer: Gazetteer | None = None
+
+    def knows(self, name: str) -> bool:
+        """Whether ``name`` is a city."""
+        return self.gazetteer is not None and plain(name) in self.gazetteer.by_name
+
+
+async def _warm(recommendation: "RecommendationAgent", inventory: "InventoryAgent", cities: _Cities) -> None:
+    """Read what the first questions would wait for; whatever fails here fails there again, with its reason."""
+    try:
+        await recommendation.warm()
+        cities.gazetteer = await inventory.places()
+    except (ShopfloorError, sqlite3.Error) as error:
+        log.warning("warming_failed", error=type(error).__name__)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _make_databases(settings: Settings) -> None:

@@ -64,29 +64,27 @@ class Focus(TypedDict, total=False):
 
 
 class Pending(TypedDict):
-    """A question the assistant asked and waits on.
+    """A question the assistant asked and waits on: which product, or which place.
 
-    ``choose``: one of ``options`` answers it; ``confirm``: yes means ``options[0]``.
+    ``options`` may be chosen by number or name; ``values`` are what they stand for (SKUs, names of places), in the same
+    order. ``question`` is what the shopper had asked, ``unclear`` the part of it that a choice replaces.
     """
 
-    kind: Literal["choose", "confirm"]
     about: Literal["product", "place"]
     question: str
+    unclear: str | None
     options: list[str]
+    values: list[str]
     sku: str | None
+    city: str | None
     size: str | None
 
 
 class InventoryTask(TypedDict):
-    """What the inventory agent is asked.
-
-    ``of_top``: about the first product of the recommendation made in this turn; ``option``: what the shopper chose of
-    the options offered, by the option's own words.
-    """
+    """What the inventory agent is asked. ``of_top``: about the first product of the recommendation made in this turn."""
 
     question: str
     of_top: bool
-    option: str | None
     sku: str | None
     city: str | None
     store_id: str | None

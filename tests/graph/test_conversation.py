@@ -1,5 +1,7 @@
 """What a message means after what was said: tables over pure functions, no model."""
 
+from typing import Literal
+
 import pytest
 
 from shopfloor.graph.conversation import count_in, depends, follow_up, plan_route, split_mixed
@@ -173,56 +175,58 @@ def test_without_a_conversation_nothing_is_a_follow_up(text: str) -> None:
     assert follow_up(text, Memory(), LEXICON, REPLIES) is None
 
 
-PRODUCTS = Pending(
-    kind="choose",
-    about="product",
-    question="is the jacket in Berlin?",
-    options=["Aspen Down Jacket", "Harbour Rain Jacket", "Ridge Fleece"],
-    sku=None,
-    size="M",
-)
-PLACES = Pending(
-    kind="choose",
-    about="place",
-    question="do you have it there?",
-    options=["Delhi", "New Delhi Airport"],
-    sku="A1",
-    size=None,
-)
-CONFIRM = Pending(kind="confirm", about="product", question="have it?", options=["Ridge Fleece"], sku=None, size=None)
+def pending(
+    about: Literal["product", "place"], question: str, unclear: str | None, options: list[str], values: list[str]
+) -> Pending:
+    return Pending(
+        about=about, question=question, unclear=unclear, options=options, values=values, sku="A1", city=None, size="M"
+    )
+
+
+NAMES = ["Aspen Down Jacket", "Harbour Rain Jacket", "Ridge Fleece"]
+PRODUCTS = pending("product", "is the jacket in Berlin?", "jacket", NAMES, ["A1", "B2", "C3"])
+PLACES = pending("place", "is it in Dehli?", "Dehli", ["Delhi", "Delhi Airport"], ["Delhi", "Delhi Airport"])
+CONFIRM = pending("product", "have the flece?", "flece", ["Ridge Fleece"], ["C3"])
+OPEN = pending("product", "is it in Berlin?", None, [], [])
+WHERE = pending("place", "what is the nearest store?", None, [], [])
 
 
 @pytest.mark.parametrize(
-    ("pending", "text", "chosen"),
+    ("asked", "text", "sku", "question"),
     [
-        (PRODUCTS, "the second one", "Harbour Rain Jacket"),
-        (PRODUCTS, "2", "Harbour Rain Jacket"),
-        (PRODUCTS, "harbour", "Harbour Rain Jacket"),
-        (PRODUCTS, "the fleece please", "Ridge Fleece"),
-        (PRODUCTS, "Aspen Down Jacket", "Aspen Down Jacket"),
-        (PRODUCTS, "the last one", "Ridge Fleece"),
-        (CONFIRM, "yes", "Ridge Fleece"),
-        (CONFIRM, "Yes, please", "Ridge Fleece"),
+        (PRODUCTS, "the second one", "B2", "is the B2 in Berlin?"),
+        (PRODUCTS, "2", "B2", "is the B2 in Berlin?"),
+        (PRODUCTS, "harbour", "B2", "is the B2 in Berlin?"),
+        (PRODUCTS, "the fleece please", "C3", "is the C3 in Berlin?"),
+        (PRODUCTS, "Aspen Down Jacket", "A1", "is the A1 in Berlin?"),
+        (PRODUCTS, "the last one", "C3", "is the C3 in Berlin?"),
+        (CONFIRM, "yes", "C3", "have the C3?"),
+        (CONFIRM, "Yes, please", "C3", "have the C3?"),
+        (OPEN, "the Ridge Fleece", "A1", "the Ridge Fleece: is it in Berlin?"),
     ],
 )
-def test_choosing_a_product(pending: Pending, text: str, chosen: str) -> None:
-    plan = follow_up(text, Memory(pending=pending), LEXICON, REPLIES)
+def test_choosing_a_product(asked: Pending, text: str, sku: str, question: str) -> None:
+    plan = follow_up(text, Memory(pending=asked), LEXICON, REPLIES)
     assert plan is not None
     assert plan.route == "inventory"
     (task,) = plan.inventory
-    assert task["option"] == chosen
-    assert task["question"] == pending["question"]
-    assert task["size"] == pending["size"]
+    assert (task["sku"], task["question"], task["size"]) == (sku, question, "M")
 
 
 @pytest.mark.parametrize(
-    ("text", "city"), [("Delhi", "Delhi"), ("the airport", "New Delhi Airport"), ("2", "New Delhi Airport")]
+    ("asked", "text", "city", "question"),
+    [
+        (PLACES, "Delhi", "Delhi", "is it in Delhi?"),
+        (PLACES, "the airport", "Delhi Airport", "is it in Delhi Airport?"),
+        (PLACES, "2", "Delhi Airport", "is it in Delhi Airport?"),
+        (WHERE, "Berlin", None, "what is the nearest store in Berlin?"),
+    ],
 )
-def test_choosing_a_place(text: str, city: str) -> None:
-    plan = follow_up(text, Memory(pending=PLACES), LEXICON, REPLIES)
+def test_choosing_a_place(asked: Pending, text: str, city: str | None, question: str) -> None:
+    plan = follow_up(text, Memory(pending=asked), LEXICON, REPLIES)
     assert plan is not None
     (task,) = plan.inventory
-    assert (task["city"], task["sku"]) == (city, "A1")
+    assert (task["city"], task["question"], task["sku"]) == (city, question, "A1")
 
 
 @pytest.mark.parametrize(("text", "reply"), [("no", "declined"), ("none of them", "declined"), ("yes", "which")])

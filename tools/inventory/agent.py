@@ -51,6 +51,10 @@ class InventoryAgent:
         """Read place names and the shop's names now, so that the first question does not wait for them."""
         await self._current_names()
 
+    async def places(self) -> Gazetteer:
+        """The place names, read once; for callers that must tell a city from another word."""
+        return (await self._current_names())[1]
+
     async def answer(self, question: str, context: InventoryContext | None = None) -> InventoryAnswer:
         """Answer a free question about stock or stores.
 

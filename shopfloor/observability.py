@@ -29,6 +29,9 @@ from shopfloor.settings import Settings, otel_variables
 TEXT_KEYS = frozenset({"text", "message", "messages", "prompt", "context", "question", "answer", "reply", "correction"})
 """Fields of a log event that may hold what somebody wrote."""
 
+TEXT_LOGGER = "shopfloor.text"
+"""Its level says whether texts may be logged; nothing is ever sent to it."""
+
 QUIET_LOGGERS = ("httpx", "httpcore", "mcp", "langchain_google_genai", "google", "sse_starlette")
 """Libraries whose information lines may hold addresses or texts: warnings only."""
 
@@ -44,28 +47,12 @@ def configure_logging(settings: Settings) -> None:
     Args:
         settings: level, and whether texts may be logged.
     """
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_trace_ids,
-    ]
-    if not settings.log_text:
-        shared.append(drop_texts)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_chain(),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                ExceptionRenderer(with_message=settings.log_text),
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )
@@ -73,6 +60,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.getLogger(TEXT_LOGGER).setLevel(logging.DEBUG if settings.log_text else logging.CRITICAL)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
@@ -85,8 +73,36 @@ def configure_logging(settings: Settings) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger whose events are names with fields: ``log.info("request", status=200)``."""
-    return structlog.stdlib.get_logger(name)
+    """A logger whose events are names with fields: ``log.info("request", status=200)``.
+
+    It goes through the standard library's logging, so a host's own set-up holds; texts stay out of it either way.
+    """
+    return structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_chain(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _chain() -> list[structlog.typing.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_trace_ids,
+        drop_texts,
+        render_exception,
+    ]
+
+
+def texts_allowed() -> bool:
+    """Whether what people wrote may be logged: the level of the logger named :data:`TEXT_LOGGER`; off by default."""
+    return logging.getLogger(TEXT_LOGGER).isEnabledFor(logging.INFO)
 
 
 def add_trace_ids(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -100,34 +116,29 @@ def add_trace_ids(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> 
 
 def drop_texts(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace what somebody wrote by its length."""
-    for key in TEXT_KEYS & event.keys():
-        event[key] = f"<{len(str(event[key]))} characters>"
+    if not texts_allowed():
+        for key in TEXT_KEYS & event.keys():
+            event[key] = f"<{len(str(event[key]))} characters>"
     return event
 
 
-class ExceptionRenderer:
+def render_exception(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Turn ``exc_info`` into a list of frames and the exception's type.
 
     Exceptions of validators quote their input, so the message itself is left out unless texts may be logged.
     """
-
-    def __init__(self, *, with_message: bool) -> None:
-        self._with_message = with_message
-
-    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Render, if there is an exception to render."""
-        given = event.pop("exc_info", None)
-        if given is True:
-            given = sys.exc_info()
-        error: object = given[1] if isinstance(given, tuple) else given  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(error, BaseException):
-            event["exception"] = type(error).__qualname__
-            event["frames"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-            ]
-            if self._with_message:
-                event["exception_message"] = str(error)
-        return event
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error: object = given[1] if isinstance(given, tuple) else given  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__qualname__
+        event["frames"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        if texts_allowed():
+            event["exception_message"] = str(error)
+    return event
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------

@@ -67,13 +67,19 @@ class Call:
 
     def put(self, event: object) -> bool:
         """Hand an event to the waiting task (from any thread); returns True when the generation should stop."""
-        if self.stopped:
-            return True
+        if not self.stopped:
+            self._deliver(event)
+        return self.stopped
+
+    def finish(self, error: BaseException | None) -> None:
+        """End the events, with an error or well (from any thread); those who still wait hear of it even when stopped."""
+        self._deliver(END if error is None else error)
+
+    def _deliver(self, event: object) -> None:
         try:
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-        except RuntimeError:  # the loop was closed with the request under way
+        except RuntimeError:  # the loop was closed with the request under way: nobody waits
             self.stop()
-        return self.stopped
 
     async def events(self) -> AsyncIterator[Json]:
         """The server's messages, until it is done.
@@ -125,10 +131,7 @@ class LlamaServer:
         with self._lock:
             self._running.discard(call)
         finished()
-        error = done.exception()
-        if error is not None:
-            call.put(error)
-        call.put(END)
+        call.finish(done.exception())
 
     def chat(self, body: Json, call: Call) -> None:
         """Stream a chat completion into ``call``."""
@@ -166,6 +169,7 @@ class LlamaServer:
                 return
             self._closed = True
             for call in self._running:
+                call.finish(ModelError("the local model was shut down"))
                 call.stop()
         self._threads.shutdown(wait=True)
         del self._server

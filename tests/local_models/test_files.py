@@ -155,7 +155,7 @@ def test_the_faster_form_says_the_same(source: ModelFile, model_settings: Settin
 
 
 def test_a_form_that_says_something_else_is_refused(source: ModelFile, tmp_path: Path) -> None:
-    short = derive(source, Recipe(20), tmp_path)
+    short = derive(source, Recipe(3), tmp_path)
     verdict = check_form(source.path, short, threads=2)
     assert not verdict.accepted and verdict.divergence > 0.5
     assert read_verdict(short) == verdict

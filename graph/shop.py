@@ -113,7 +113,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Shop:
     gemini = await _gemini(settings, state)
     model = model_card(runtime)
     replies = await asyncio.to_thread(load_replies)
-    recommendation = RecommendationAgent(catalogue, runtime, settings)
+    # A slow model must not hold an explanation up: the agent completes it from its template.
+    patience = min(settings.model_timeout_s, settings.explain_timeout_s)
+    recommendation = RecommendationAgent(catalogue, runtime, settings.model_copy(update={"model_timeout_s": patience}))
     inventory = InventoryAgent(catalogue, runtime, settings)
     warming = asyncio.create_task(_warm(recommendation, inventory, cities))
     stack.push_async_callback(_cancel, warming)

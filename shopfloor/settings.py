@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     model_slots: int = Field(default=4, ge=1, le=32, description="requests decoded at once")
     model_threads: int = Field(default=0, ge=0, description="0: the physical cores this process may use")
     model_timeout_s: float = Field(default=15.0, gt=0)
+    explain_timeout_s: float = Field(
+        default=5.0, gt=0, description="after it the rest of an explanation comes from its template"
+    )
     model_ranking: Literal["auto", "on", "off"] = Field(
         default="auto", description="the model's score in the ranking: auto counts it where it was measured to help"
     )

@@ -60,13 +60,13 @@ SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "sweater jumper pullover",
         "trainer sneaker",
         "tee tshirt",
-        "hoodie hoody",
+        "hoody sweatshirt",
         "pyjama pj nightwear",
         "sofa couch settee",
         "torch flashlight",
         "rucksack backpack",
         "cup mug",
-        "beanie bobble",
+        "beany bobble",
         "phone smartphone mobile",
         "tv television",
         "laptop notebook",
@@ -103,6 +103,8 @@ def stem(word: str) -> str:
         singular = text[:-1]
     else:
         singular = text
+    if singular.endswith("ie") and len(singular) > 4:
+        singular = singular[:-2] + "y"
     return IRREGULAR.get(singular, singular)
 
 
@@ -142,7 +144,7 @@ def nearest_word(word: str, words: Iterable[str]) -> str | None:
     fitting = [
         (distance, -fuzz.ratio(word, other), other)
         for other, distance, _ in hits
-        if len(other) >= 4 and (word[0] == other[0] or len(word) > 6)
+        if len(other) >= 4 and (word[0] == other[0] or word[:2] == other[1::-1])
     ]
     return min(fitting)[2] if fitting else None
 
@@ -321,7 +323,6 @@ class ProductMatcher:
             for number in ranked[:50]
             if len(self._name_stems[number]) >= 2
             and self._name_stems[number] - set(numbers) <= asked
-            and not self._contradicts(number, (*words, *unknown))
         ]
         if named:
             longest = max(len(self._name_stems[number]) for number in named)
@@ -338,10 +339,6 @@ class ProductMatcher:
         )
         nearest = tuple(self.products[number].sku for number in ranked[:5])
         return ProductMatch("none", nearest, missing, corrected, (scores[ranked[0]] / total) if ranked else 0.0)
-
-    def _contradicts(self, number: int, words: Iterable[str]) -> bool:
-        """Whether a colour was asked for that the product does not have."""
-        return any(word in COLOURS and number not in self._posting(word) for word in words)
 
     def _close_long_name(self, ranked: Sequence[int], scores: Counter[int], total: float) -> int | None:
         """A product whose long name was given with a word or two wrong, clearly ahead of the next."""

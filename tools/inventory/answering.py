@@ -13,7 +13,6 @@ from shopfloor.tools.inventory.snapshot import Store
 
 NEAREST_SHOWN = 3
 OPTIONS_SHOWN = 8
-MANY_STORES_FINE = frozenset("stores_in_city stores_with_service count_state_service count_stores nearest_with_service nearest_store".split())
 LOCATOR = frozenset(
     "nearest_with_service nearest_store nearest_other has_service hours_on_day store_hours store_by_zip stores_in_city"
     " stores_with_service count_state_service count_stores store_info".split()
@@ -50,7 +49,8 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
     stores = [shop.store(ref.store_ids[0]) for ref in parsed.places if ref.store_ids]
     skus = [ref.sku for ref in parsed.products if ref.sku is not None]
     if skus:
-        return ProductAnswers(shop, parsed, skus, stores).handlers()[parsed.intent]()
+        answers = ProductAnswers(shop, parsed, skus, stores)
+        return answers.refusal() or answers.handlers()[parsed.intent]()
     return ShopAnswers(shop, parsed, stores).handlers()[parsed.intent]()
 
 
@@ -121,7 +121,7 @@ def _place_problem(parsed: Parsed, shop: Shop) -> Outcome | None:
     for ref in parsed.places:
         if ref.kind != "here" and not (ref.place is not None and parsed.intent in ("nearest_with_service", "nearest_store")):
             return _unknown_store(ref, parsed, shop)
-    if parsed.intent not in LOCATOR:
+    if parsed.intent not in LOCATOR and parsed.intent != "compare_stores":
         for ref in parsed.places:
             if len(ref.store_ids) > 1:
                 asked = ask_store(parsed.intent, [shop.store(store_id) for store_id in ref.store_ids])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shopfloor.tools.inventory.lexicon import CONNECTORS, FRAME, HARD_FRAME, NUMBER_WORDS, SPLITTERS
 from shopfloor.tools.inventory.reading import ProductMention, Reading
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import ProductMatch, nearest_word, tokenise
+from shopfloor.tools.matching import COLOURS, ProductMatch, nearest_word, tokenise
 
 _CHUNK = re.compile(r"[^\s,;?!()\"“”]+")
 _CODE_WORDS = frozenset({"sku", "skus", "item", "product", "code", "article", "no", "number", "id", "model", "ref"})
@@ -76,13 +76,25 @@ class ProductFinder:
             if length >= 2 and len(skus) == 1 and self._reading.free(position, position + length):
                 end = position + length
                 if not self._goes_on(position, end):
+                    colours = self._colours_after(end)
+                    end = colours or end
                     self._reading.mark(position, end, "product")
                     text = self._reading.surface(position, end)
-                    found.append(ProductMention(position, end, text, "one", tuple(skus), exact=True, strength=1.0))
+                    words = tuple(stems[position:end])
+                    found.append(ProductMention(position, end, text, "one", tuple(skus), True, words, strength=1.0))
                     position = end
                     continue
             position += 1
         return found
+
+    def _colours_after(self, end: int) -> int | None:
+        """Where the colours end that follow a name ("... in light blue"), or None."""
+        tokens = self._reading.tokens
+        start = end + 1 if end < len(tokens) and tokens[end].stem == "in" else end
+        stop = start
+        while stop < len(tokens) and self._reading.free(stop) and tokens[stop].stem in COLOURS | {"light", "dark"}:
+            stop += 1
+        return stop if stop > start else None
 
     def _goes_on(self, start: int, end: int) -> bool:
         """Whether a word of the catalogue stands right beside: then the name may be part of a longer description."""

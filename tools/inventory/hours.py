@@ -12,6 +12,8 @@ _PART = re.compile(
 def hours_by_day(text: str | None) -> dict[str, str]:
     """Hours of each named day, as the shop wrote them; days it does not name are missing."""
     found: dict[str, str] = {}
+    if text and re.search(r"\balways\b|24\s*/\s*7|24 hours", text, re.IGNORECASE):
+        return dict.fromkeys(DAYS, text.strip())
     for part in re.split(r"[;\n|]|,(?=\s*[A-Za-z])", text or ""):
         read = _PART.match(part)
         if read is None or not read.group(3).strip():

@@ -89,6 +89,8 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
         return None
     if (mentions.days or HOURS.search(text)) and (scene.places or mentions.zips) and not re.search(r"\bstock\b", text):
         return "hours_on_day" if mentions.days else "store_hours"
+    if re.search(r"\b((opening|business|store|shop|your) hours|(when|what time) (do|are|does|is) (you|your|the stores?|the shops?))\b", text):
+        return "hours_on_day" if mentions.days else "store_hours"
     if nearest or re.search(r"\bnext (nearest|closest)\b", text):
         if mentions.zips and not scene.places:
             return "nearest_other" if OTHER.search(text) else "nearest_store"
@@ -185,7 +187,7 @@ def _anywhere(mentions: Mentions, scene: Scene, text: str) -> str:
         return "stores_with_product"
     if mentions.amounts and not listing:
         return "at_least_n"
-    if (total and (counting or not listing or re.search(r"\b(total|sum|combined|overall|altogether|in all)\b", text))) or (
+    if (total and (counting or not listing or re.search(r"\b(total|sum|combined|overall|altogether|in all|add|added|adding)\b", text))) or (
         counting and not listing
     ):
         return "total_stock"

@@ -67,6 +67,7 @@ different differing multiple several numerous countless certain specific particu
 simultaneously jointly respectively individually separately collectively conjunction tandem addition additionally furthermore
 moreover meanwhile otherwise therefore hence thus because since although though however nevertheless
 whats thats heres itself themselves myself yourself ourselves whichever whatever wherever whoever
+second third fourth fifth 1st 2nd 3rd 4th 5th weather sell
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
 """.split()
@@ -81,7 +82,8 @@ a an the this that these those it its them they their there here we us our you y
 does did has had having can could will would shall should may might let please thanks hello hi what whats which when where
 who whom why and or but if than as at by in into of on onto to with within without many much any some available
 availability stock stocks stocked inventory store stores shop shops branch branches outlet location left have got get buy
-still currently now nearest closest unit units find need want wanted looking check
+still currently now nearest closest unit units find need want wanted looking check size sizes
+second third fourth fifth 1st 2nd 3rd 4th 5th
 """.split()
 )
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from shopfloor.tools.inventory.find_places import PlaceFinder
 from shopfloor.tools.inventory.find_products import ProductFinder
-from shopfloor.tools.inventory.lexicon import DAYS, SIZE_WORDS
+from shopfloor.tools.inventory.lexicon import DAYS, FRAME, SIZE_WORDS
 from shopfloor.tools.inventory.numbers import Amount, find_amounts
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention, Reading
 from shopfloor.tools.inventory.snapshot import ShopNames
+from shopfloor.tools.matching import stem
 from shopfloor.tools.places import Gazetteer
 
 _DECIMAL = r"[-−+]?\d{1,3}\.\d+"
@@ -196,20 +197,21 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
         size = _known_size(hit.group(1), names) or _known_size(hit.group(1).split()[0], names)
         if size is not None:
             start = hit.start(1)
-            reading.mark_span(start, start + len(size), "size")
+            reading.mark_span(hit.start(), start + len(size), "size")
             return size
     for hit in re.finditer(r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE):
         size = _known_size(hit.group(1), names)
         if size is None or size.isdigit():
             continue
+        before = reading.text[: hit.start()].split()
+        if stem(hit.group(1)) in FRAME and (not before or before[-1].casefold() not in ("in", "a", "an", "the")):
+            continue
         if len(size) <= 3 and size.isalpha() and not hit.group(1).isupper() and hit.group(1).casefold() not in SIZE_WORDS:
             continue
-        first, _ = reading.mark_span(hit.start(1), hit.start(1), "size")
         span = [number for number, token in enumerate(reading.tokens) if token.start >= hit.start(1) and token.end <= hit.end(1)]
         if span and all(reading.labels[number] in (None, "size") for number in span):
             reading.mark(span[0], span[-1] + 1, "size")
             return size
-        del first
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import JsonValue
+from rapidfuzz import fuzz
 
 from shopfloor.settings import Settings
 from shopfloor.tools.inventory import queries
@@ -56,21 +57,15 @@ def json_id(store_id: str) -> JsonValue:
 
 
 def place(store: Store) -> str:
-    """How to speak of a store: "the Berlin store", "the online store", "Sharpstown in Houston"."""
+    """How to speak of a store: "the Berlin store", "the online store", "the Sharpstown store in Houston"."""
     if store.online:
         return "the online store"
-    if store.city is None or store.city.casefold() in store.name.casefold():
-        name = store.city if store.city and len(store.name) <= len(store.city) + 1 else store.name
-        return f"the {name} store"
-    if _nearly(store.city, store.name):
-        return f"the {store.city} store"
-    return f"the {store.name} store in {store.city}"
-
-
-def _nearly(city: str, name: str) -> bool:
-    from rapidfuzz import fuzz
-
-    return fuzz.ratio(city.casefold(), name.casefold()) >= 75
+    name, city = store.name, store.city or ""
+    if fuzz.ratio(city.casefold(), name.casefold()) >= 75:
+        return f"the {city} store"
+    if city and city.casefold() in name.casefold():
+        return name
+    return f"the {name} store in {city}" if city else f"the {name} store"
 
 
 def at(store: Store) -> str:
@@ -102,7 +97,8 @@ def labels(stores: Sequence[Store]) -> list[str]:
     """A name for each store: its city, with the store's own name where two share a city."""
     cities = [store.label for store in stores]
     return [
-        store.label if cities.count(store.label) == 1 else f"{store.name}, {store.label}"
+        store.label if cities.count(store.label) == 1 else store.name
+        if store.label in store.name and store.name != store.label else f"{store.name}, {store.label}"
         if store.name != store.label else f"{store.label} ({store.address or store.store_id})"
         for store in stores
     ]  # fmt: skip

@@ -16,16 +16,16 @@ from shopfloor.tools.inventory.intents import (
 from shopfloor.tools.inventory.mentions import Mentions, read_mentions
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention
 from shopfloor.tools.inventory.snapshot import ShopNames
+from shopfloor.tools.matching import COLOURS
 from shopfloor.tools.places import Gazetteer, Place
 
 _ORDINALS = {
     "first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4,
     "last": -1,
 }  # fmt: skip
-NEEDS_PLACE = frozenset(
-    "stock_at_store sizes_and_stock_here low_stock_at_store out_of_stock_at_store units_at_store category_at_store".split()
+_THIS_TIME = re.compile(
+    r"\b(this|that|these|those|both|same) (week|month|weekend|year|season|quarter|rate|time|moment|pace|speed|morning|day|stores?|shops?|branch(es)?)\b"
 )
-
 
 @dataclass(frozen=True, slots=True)
 class PlaceRef:
@@ -49,6 +49,7 @@ class ProductRef:
     options: tuple[str, ...] = ()
     nearest: tuple[str, ...] = ()
     category: str | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Parsed:
     places: tuple[PlaceRef, ...] = ()
     group: tuple[str, ...] = ()  # SKUs of a category or of a description of many
     category: str | None = None
+    group_text: str = ""
     size: str | None = None
     amount: int | None = None
     threshold: int | None = None
@@ -72,6 +74,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     """Read a question. Pure: the shop's stock is not needed, only its names."""
     mentions = read_mentions(text, names, gazetteer)
     places = merge_places(mentions, names)
+    mentions, colours = _colours_of_focus(mentions, context, names)
     wanted = [mention for mention in mentions.products if mention.kind != "none"]
     missing = [mention for mention in mentions.products if mention.kind == "none"]
     group = next((mention for mention in wanted if _is_group(mention, mentions)), None)
@@ -79,6 +82,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
         parsed = _parse_group(group, mentions, places, context, names)
         if parsed is not None:
             return parsed
+    wanted = [_in_context(mention, context) for mention in wanted]
     if wanted:
         missing = [mention for mention in missing if mention.exact or mention.strength > 0]
     products = [_product_ref(mention, names) for mention in sorted([*wanted, *missing], key=lambda item: item.start)]
@@ -88,7 +92,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     if not products:
         parsed = _without_product(mentions, scene, places, context, names, missing)
         if parsed is not None:
-            return parsed
+            return replace(parsed, products=tuple(replace(ref, words=colours) for ref in parsed.products))
         products = [_product_ref(mention, names) for mention in missing]
         scene = _scene(products, places, context, unknown=bool(missing))
     locator = locator_intent(mentions, scene, _are_stores(places, mentions))
@@ -96,6 +100,28 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
         return _finish(Parsed(locator, mentions, tuple(products), tuple(places)), context)
     intent = product_intent(mentions, scene)
     return _finish(Parsed(intent, mentions, tuple(products), tuple(places)), context)
+
+
+def _colours_of_focus(
+    mentions: Mentions, context: InventoryContext, names: ShopNames
+) -> tuple[Mentions, tuple[str, ...]]:
+    """"Do you have it in red?": a lone colour beside a product in focus is that product's colour."""
+    if len(mentions.products) != 1 or not _focus(mentions, context):
+        return mentions, ()
+    words = mentions.products[0].words
+    if mentions.products[0].exact or not words or not set(words) <= COLOURS:
+        return mentions, ()
+    return replace(mentions, products=()), words
+
+
+def _in_context(mention: ProductMention, context: InventoryContext) -> ProductMention:
+    """Of several products that fit, the one the conversation is about."""
+    if mention.kind != "many":
+        return mention
+    shown = [sku for sku in context.shown if sku in mention.skus]
+    if context.sku in mention.skus and context.sku is not None:
+        shown = [context.sku]
+    return replace(mention, kind="one", skus=(shown[0],), category=None) if len(shown) == 1 else mention
 
 
 def _without_product(
@@ -111,7 +137,7 @@ def _without_product(
     if locator is not None:
         return _finish(Parsed(locator, mentions, (), tuple(places)), context)
     focus = _focus(mentions, context)
-    pointing = PRONOUN.search(mentions.masked) is not None
+    pointing = PRONOUN.search(_THIS_TIME.sub(" ", mentions.masked)) is not None
     shop = shop_intent(mentions, scene)
     if shop is not None and not (focus and pointing):
         return _finish(Parsed(shop, mentions, (), tuple(places)), context)
@@ -175,14 +201,14 @@ def _parse_group(
     skus = mention.skus
     if mention.category is not None:
         skus = tuple(entry.sku for entry in names.matcher.products if entry.category == mention.category)
-    return _finish(Parsed(intent, mentions, (), tuple(places), skus, category), context)
+    return _finish(Parsed(intent, mentions, (), tuple(places), skus, category, mention.text), context)
 
 
 def _product_ref(mention: ProductMention, names: ShopNames) -> ProductRef:
     if mention.kind == "one":
-        return ProductRef(mention.text, mention.skus[0], category=mention.category)
+        return ProductRef(mention.text, mention.skus[0], category=mention.category, words=mention.words)
     if mention.kind == "many":
-        return ProductRef(mention.text, None, options=mention.skus, category=mention.category)
+        return ProductRef(mention.text, None, mention.skus, category=mention.category, words=mention.words)
     nearest = mention.skus or tuple(names.matcher.nearest(mention.text))
     return ProductRef(mention.text, None, nearest=nearest)
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -11,6 +12,7 @@ from shopfloor.tools.places import Gazetteer, great_circle_km
 
 SAME_CITY_KM = 150.0  # a gazetteer city is a store's city when the names agree and it is this near
 ALIAS_WORDS = 4
+ONLINE_NAMES = frozenset({"online", "web"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,15 @@ def read_names(connection: sqlite3.Connection, gazetteer: Gazetteer) -> ShopName
         if store.city:
             _append(cities, plain(store.city), store.store_id)
     own = frozenset(cities)
+    for alias, store_id in _short_names(stores.values()):
+        _append(by_name, alias, store_id)
     for store in stores.values():
         for alias in _aliases(store, gazetteer):
             if alias not in own:
                 _append(cities, alias, store.store_id)
+        for country in _country_names(store, gazetteer):
+            if country not in own:
+                _append(cities, country, store.store_id)
     return ShopNames(
         revision=read_revision(connection),
         currency=str(currency[0]) if currency else "",
@@ -117,6 +124,22 @@ def read_names(connection: sqlite3.Connection, gazetteer: Gazetteer) -> ShopName
         zips=_frozen(_grouped((store.zip, store.store_id) for store in stores.values() if store.zip)),
         sizes={size.casefold(): size for product in products for size in product.sizes},
     )
+
+
+def _short_names(stores: Iterable[Store]) -> list[tuple[str, str]]:
+    """Store names without the words most of them share (a brand), and the part that follows the city."""
+    split = {store.store_id: plain(store.name).split() for store in stores}
+    counts = Counter(word for words in split.values() for word in set(words))
+    shared = {word for word, count in counts.items() if len(split) >= 3 and count > 0.6 * len(split)}
+    found: list[tuple[str, str]] = []
+    for store in stores:
+        words = [word for word in split[store.store_id] if word not in shared]
+        city = plain(store.city or "").split()
+        if words and words != split[store.store_id] and words != city:
+            found.append((" ".join(words), store.store_id))
+        if city and words[: len(city)] == city and len(words) > len(city):
+            found.append((" ".join(words[len(city) :]), store.store_id))
+    return [(alias, store_id) for alias, store_id in found if alias not in ONLINE_NAMES]
 
 
 def _append(index: dict[str, list[str]], key: str, value: str) -> None:
@@ -148,6 +171,14 @@ def _aliases(store: Store, gazetteer: Gazetteer) -> set[str]:
             if distance is None:
                 break
     return aliases
+
+
+def _country_names(store: Store, gazetteer: Gazetteer) -> set[str]:
+    """Names of the store's country."""
+    if not store.country or store.online:
+        return set()
+    key = plain(store.country)
+    return {key, *(name for place in gazetteer.find(key) if plain(place.name) == key and not place.admin for name in place.names)}
 
 
 def _categories(products: Iterable[ProductEntry]) -> dict[tuple[str, ...], str]:

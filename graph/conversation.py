@@ -9,7 +9,8 @@ import re
 from shopfloor.graph import cues
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task
-from shopfloor.graph.references import option_in, shown_in
+from shopfloor.graph.prompts import load_words
+from shopfloor.graph.references import option_in, points_past, shown_in
 from shopfloor.graph.replies import Replies
 from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -35,6 +36,10 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
     small = replies.sure_kind(text)
     if small is not None:
         return _direct(small, "small talk")
+    if memory.pending is not None and not memory.pending["options"]:
+        plan = _named(text, lowered, memory.pending)
+        if plan is not None:
+            return plan
     if not memory.shown and memory.focus_sku is None:
         return _declined(lowered) or _sku_named(text, lowered, lexicon)
     for rule in (_sku_named_rule, _mixed_refinement, _pointed_at, _compared, _stock_of_focus, _refinement):
@@ -125,11 +130,6 @@ def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
         chosen = options[0]
     elif options and cues.is_short(text):
         chosen = option_in(text, options)
-    elif not options and len(cues.words(text)) <= _NAMING_WORDS and not cues.asks_stock(lowered):
-        # An open "which product?" or "where are you?": the message is the name.
-        question = f"{text}: {pending['question']}" if pending["about"] == "product" else _with_place(pending, text)
-        task = inventory_task(question, sku=pending["sku"], city=pending["city"], size=pending["size"])
-        return _rule("inventory", "named what was asked for", inventory=(task,))
     if chosen is None:
         return None
     value = pending["values"][options.index(chosen)]
@@ -139,6 +139,15 @@ def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
         question = _replaced(pending, value) or pending["question"]
         task = inventory_task(question, sku=value, city=pending["city"], size=pending["size"])
     return _rule("inventory", f"chose {chosen}", inventory=(task,))
+
+
+def _named(text: str, lowered: str, pending: Pending) -> Plan | None:
+    """An open "which product?" or "where are you?": a short message is the name."""
+    if len(cues.words(text)) > _NAMING_WORDS or cues.asks_stock(lowered) or cues.refines(lowered):
+        return None
+    question = f"{text}: {pending['question']}" if pending["about"] == "product" else _with_place(pending, text)
+    task = inventory_task(question, sku=pending["sku"], city=pending["city"], size=pending["size"])
+    return _rule("inventory", "named what was asked for", inventory=(task,))
 
 
 def _with_place(pending: Pending, place: str) -> str:
@@ -171,7 +180,7 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return None
     items = shown_in(text, memory.shown)
     if not items:
-        return None
+        return _direct("no_such_place", "pointed past the list") if points_past(lowered, len(memory.shown)) else None
     place = lexicon.place_in(text)
     size = cues.size_in(lowered)
     if cues.asks_stock(lowered) or place is not None or size is not None:
@@ -209,11 +218,8 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3)
     bare_size = size is not None and (in_what is not None or about is not None or len(cues.words(text)) <= 4)
     pronoun_stock = cues.has_pronoun(lowered) and (cues.asks_stock(lowered) or place is not None or size is not None)
-    counts = re.fullmatch(
-        r"(and )?(how many (are |do you have )?(left|there|in stock)?|in stock|is any left|any left|where|which stores?|how about online|online)",
-        lowered,
-    )
-    if not (bare_place or bare_size or pronoun_stock or counts):
+    nothing_else = cues.asks_stock(lowered) and not _names_something(lowered, place, size)
+    if not (bare_place or bare_size or pronoun_stock or nothing_else):
         return _details_of_focus(lowered, memory)
     if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
         return None
@@ -222,6 +228,12 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
         "asked about the stock of what we spoke of",
         inventory=_focus_tasks(text, lowered, place, size, memory),
     )
+
+
+def _names_something(lowered: str, place: str | None, size: str | None) -> bool:
+    """Whether a stock question has words that could name a product."""
+    said = set(cues.words(lowered)) - load_words("stock_fillers")
+    return bool(said - set(cues.words(place or "")) - set(cues.words(size or "")))
 
 
 def _focus_tasks(

@@ -74,6 +74,12 @@ _NO = re.compile(
     r"|something else|leave it)( (thanks?|thank you|please))*"
 )
 
+_STANDS_FOR = re.compile(
+    r"\b(?:the|this|that) (?:\w+ ){0,2}one\b|\b(?:this|that|these|those)(?= (?:in|at|near|available|still|left|is|are)\b|\W*$)"
+    r"|(?<!\bis )\b(?:it|them|they)\b|(?<=\bis )it\b",
+    re.IGNORECASE,
+)
+
 SPLIT = re.compile(
     r"[,;.?!]+\s+(?:and |also |then |plus )*|\s+(?:and|also|plus)\s+(?=(?:is|are|do|does|can|could|have|has|how|which|where|what|if|whether"
     r"|tell|check|see|let|recommend|suggest|show|find|i)\b)",
@@ -163,3 +169,8 @@ def says_yes(text: str) -> bool:
 def says_no(text: str) -> bool:
     """Declines, and says nothing else."""
     return _NO.fullmatch(text.replace(",", "")) is not None
+
+
+def with_name(text: str, name: str) -> str:
+    """The text with its first word that stands for a product ("it", "the second one") replaced by a name."""
+    return _STANDS_FOR.sub(lambda _: name, text, count=1)

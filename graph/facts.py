@@ -68,7 +68,9 @@ def describe(facts: ProductFacts) -> str:
     options: list[str] = []
     if facts.colours:
         options.append(f"in {_listed(facts.colours)}")
-    if facts.sizes:
+    if len(facts.sizes) == 1 and "one" in facts.sizes[0].casefold():
+        options.append("in one size")
+    elif facts.sizes:
         options.append(f"in {'size' if len(facts.sizes) == 1 else 'sizes'} {_listed(facts.sizes)}")
     if options:
         parts.append(f"It comes {', '.join(options)}.")

@@ -50,6 +50,13 @@ def position_in(text: str, count: int) -> int | None:
     return position if position is not None and 1 <= position <= count else None
 
 
+def points_past(text: str, count: int) -> bool:
+    """Whether a short message is only a place in the list, and the list is not that long."""
+    lowered = normal(text)
+    match = _ORDINAL.search(lowered)
+    return match is not None and _ORDINALS[match["word"]] > count and len(words(lowered)) <= 5
+
+
 def shown_in(text: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
     """Products on the screen that a message points at: by SKU, position, price rank, name or colour."""
     lowered = normal(text)

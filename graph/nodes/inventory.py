@@ -8,6 +8,7 @@ from langgraph.types import Command
 from opentelemetry import trace
 
 from shopfloor.errors import InputError, ModelError
+from shopfloor.graph import cues
 from shopfloor.graph.nodes.common import OpenShop, context_of, elapsed_ms, emit
 from shopfloor.graph.results import failed_finding, inventory_finding
 from shopfloor.graph.shop import Shop
@@ -36,7 +37,7 @@ class InventoryNode:
         asked = _context(task, state, context_of(runtime).user, shop)
         with trace.get_tracer("shopfloor").start_as_current_span("agent.inventory"):
             try:
-                answer = await shop.inventory.answer(task["question"], asked)
+                answer = await shop.inventory.answer(_question(task, asked.sku), asked)
             except (ModelError, InputError) as error:
                 text = error.detail if isinstance(error, InputError) else FAILED
                 finding = failed_finding("inventory", task["call_id"], error.code, text)
@@ -45,6 +46,13 @@ class InventoryNode:
         finding = inventory_finding(task["question"], asked, answer, call_id=task["call_id"])
         finding["timings_ms"]["inventory"] = elapsed_ms(started)
         return Command(update={"findings": [finding]}, goto=state["back"])
+
+
+def _question(task: InventoryTask, sku: str | None) -> str:
+    """The question with "it" or "the second one" said out: the SKU names the product beyond doubt."""
+    if sku is None or sku.casefold() in task["question"].casefold():
+        return task["question"]
+    return cues.with_name(task["question"], sku)
 
 
 def _context(task: InventoryTask, state: AgentState, user: str, shop: Shop) -> "InventoryContext":

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 
 from shopfloor.graph.conversation import count_in, depends, follow_up, plan_route, split_mixed
+from shopfloor.graph.cues import with_name
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.replies import load_replies
 from shopfloor.graph.state import Memory, Pending, ShownItem
@@ -63,6 +64,9 @@ AFTER_STOCK = Memory(
         ("is the fleece in stock?", "C3", None, None),
         ("where can I buy the third one?", "C3", None, None),
         ("Is B2 available in Delhi?", "B2", "Delhi", None),
+        ("how many in Berlin", "A1", "Berlin", None),
+        ("which stores have it?", "A1", None, None),
+        ("where can I get it?", "A1", None, None),
     ],
 )
 def test_stock_follow_ups(text: str, sku: str, city: str | None, size: str | None) -> None:
@@ -284,3 +288,29 @@ def test_a_mixed_route_waits_only_where_it_must() -> None:
 )
 def test_the_count_asked_for(text: str, count: int) -> None:
     assert count_in(text) == count
+
+
+def test_a_place_past_the_list_is_said_so() -> None:
+    plan = follow_up("the fifth one", AFTER_LIST, LEXICON, REPLIES)
+    assert plan is not None
+    assert plan.reply == "no_such_place"
+
+
+def test_thanks_is_no_product_name() -> None:
+    plan = follow_up("thanks", Memory(pending=OPEN), LEXICON, REPLIES)
+    assert plan is not None
+    assert plan.reply == "thanks"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("which stores have it?", "which stores have A1?"),
+        ("do you have the second one in Berlin?", "do you have A1 in Berlin?"),
+        ("is that available?", "is A1 available?"),
+        ("are they in stock", "are A1 in stock"),
+        ("what about Berlin", "what about Berlin"),
+    ],
+)
+def test_pronouns_get_the_product(text: str, named: str) -> None:
+    assert with_name(text, "A1") == named

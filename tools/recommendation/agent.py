@@ -24,7 +24,13 @@ from shopfloor.tools.recommendation.behaviour import Past, load_past
 from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
 from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
 from shopfloor.tools.recommendation.explanation import stream_explanation
-from shopfloor.tools.recommendation.model_score import model_scores, scoring_prefix
+from shopfloor.tools.recommendation.model_score import (
+    MAX_SCORED,
+    MEASURED_TO_HELP,
+    model_scores,
+    needs_opinion,
+    scoring_prefix,
+)
 from shopfloor.tools.recommendation.parsing import parse
 from shopfloor.tools.recommendation.places import find_place
 from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation, RecommendQuery
@@ -171,22 +177,29 @@ class RecommendationAgent:
 
     async def _with_model(self, query: RecommendQuery, found: Found) -> tuple[Found, str, bool]:
         """Add the model's signal where it counts. Returns the prompt's prefix, and whether a wanted model failed."""
-        if self._settings.model_ranking != "on" or not query.text or len(found.candidates) < 2:
+        if not self._asks_model(query, found):
             return found, "", False
         if self._runtime is None:
             return found, "", True
-        candidates = [c for c in found.candidates if c.sku in found.facts]
+        asked = [c for c in found.candidates if c.sku in found.facts][:MAX_SCORED]
         try:
             with _tracer.start_as_current_span("model score"):
-                scores = await model_scores(self._runtime, query.text, [found.facts[c.sku] for c in candidates])
-        except ModelError:
+                scores = await model_scores(self._runtime, query.text, [found.facts[c.sku] for c in asked])
+        except ModelError as error:
+            trace.get_current_span().add_event("ranked without the model", {"reason": error.code})
             return found, "", True
+        extras = dict(zip((c.sku for c in asked), (self._weights.model * scores).tolist(), strict=True))
         weighted = [
-            Candidate(c.sku, c.score + extra, {**c.signals, "model": extra})
-            for c, extra in zip(candidates, (self._weights.model * scores).tolist(), strict=True)
+            Candidate(c.sku, c.score + extras[c.sku], {**c.signals, "model": extras[c.sku]}) if c.sku in extras else c
+            for c in found.candidates
         ]
         weighted.sort(key=lambda c: -c.score)
         return replace(found, candidates=tuple(weighted)), scoring_prefix(query.text), False
+
+    def _asks_model(self, query: RecommendQuery, found: Found) -> bool:
+        mode = self._settings.model_ranking
+        wanted = mode == "on" or (mode == "auto" and MEASURED_TO_HELP)
+        return wanted and len(found.candidates) > 1 and bool(query.text) and needs_opinion(found.parsed)
 
     def _answer(self, query: RecommendQuery, found: Found, snapshot: Snapshot) -> Recommendation:
         known = [c for c in found.candidates if c.sku in found.facts]

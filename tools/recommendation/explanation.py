@@ -1,4 +1,9 @@
-"""Stream the explanation: the model chooses among true phrasings under a grammar, so it can't invent anything."""
+"""Stream the explanation: what is sure is said at once, and the model chooses which true fact to add.
+
+The model generates under a grammar whose only sentences are facts that were put together from the database, so it
+can't invent anything; as soon as its choice is plain, generation stops and the sentence is completed. Free text by a
+model of 135M was fluent nonsense; a larger model may earn more freedom.
+"""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -11,75 +16,72 @@ from shopfloor.local_models.runtime import Chunk, GenerateOptions, Message, Runt
 from shopfloor.settings import Settings
 from shopfloor.tools.recommendation.query import Recommendation
 
-MAX_TOKENS = 160
+MAX_TOKENS = 48
+TIMEOUT_S = 4.0
+PROMPT_CHARS = 300
 
 _tracer = trace.get_tracer("shopfloor")
 
 
-def phrasing_grammar(phrasings: Sequence[Sequence[str]]) -> str:
-    """A GBNF grammar whose sentences are exactly one phrasing of each group, joined by spaces."""
-    lines = ["root ::= " + ' " " '.join(f"s{number}" for number in range(len(phrasings)))]
-    for number, options in enumerate(phrasings):
-        lines.append(f"s{number} ::= " + " | ".join(_literal(option) for option in options))
-    return "\n".join(lines)
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def choice_grammar(options: Sequence[str]) -> str:
+    """A GBNF grammar whose sentences are exactly the options."""
+    return "root ::= " + " | ".join(json.dumps(option, ensure_ascii=False) for option in options)
 
 
 def explanation_messages(rec: Recommendation) -> list[Message]:
-    """The prompt: the request and the cards' facts, as data."""
+    """The prompt: the request and the cards' names and reasons, as data."""
     cards = "\n".join(f"- {item.name}: {item.reason}" for item in rec.items[:3])
-    asked = " ".join(rec.parsed.text.split())[:300] or "something nice"
+    asked = " ".join(rec.parsed.text.split())[:PROMPT_CHARS] or "something nice"
     return [
-        Message("system", "You are a shop assistant. Say in one or two short sentences what you suggest and why."),
-        Message("user", f"Customer: {asked}\nSuggestions:\n{cards}"),
+        Message("user", f"Customer: {asked}\nSuggestions:\n{cards}\nAdd the one fact that helps this customer most.")
     ]
 
 
 async def stream_explanation(runtime: Runtime | None, settings: Settings, rec: Recommendation) -> AsyncIterator[str]:
-    """Yield pieces that join to the explanation; the template when there is no model, no choice, or it fails."""
+    """Yield pieces that join to the explanation; without a model, or when it fails, the template's words."""
     if rec.note:
         yield rec.note + (" " if rec.phrasings else "")
-    template = " ".join(options[0] for options in rec.phrasings)
-    if runtime is None or rec.degraded or sum(len(options) > 1 for options in rec.phrasings) == 0:
-        if template:
-            yield template
-        return
-    allowed = _all_texts(rec.phrasings)
+    for number, options in enumerate(rec.phrasings):
+        space = " " if number else ""
+        if number == 0 or len(options) == 1 or runtime is None or rec.degraded:
+            yield space + options[0]
+            continue
+        if space:
+            yield space
+        async for piece in _chosen(runtime, settings, rec, options):
+            yield piece
+
+
+async def _chosen(
+    runtime: Runtime, settings: Settings, rec: Recommendation, options: Sequence[str]
+) -> AsyncIterator[str]:
+    """One of the options, as the model's choice becomes plain; the first where it has none."""
     said = ""
     try:
         with _tracer.start_as_current_span("model explain"):
-            async with aclosing(_stream(runtime, settings, rec)) as chunks:
+            async with aclosing(_generate(runtime, settings, rec, options)) as chunks:
                 async for chunk in chunks:
+                    if not any(option.startswith(said + chunk.text) for option in options):
+                        break
+                    said += chunk.text
                     if chunk.text:
-                        said += chunk.text
                         yield chunk.text
-    except ModelError:
-        pass
-    if said not in allowed:
-        yield _rest(said, allowed, template)
+                    if sum(option.startswith(said) for option in options) == 1:
+                        break
+    except ModelError as error:
+        trace.get_current_span().add_event("explanation by template", {"reason": error.code})
+    rest = next(option for option in options if option.startswith(said))[len(said) :]
+    if rest:
+        yield rest
 
 
-async def _stream(runtime: Runtime, settings: Settings, rec: Recommendation) -> AsyncGenerator[Chunk, None]:
-    options = GenerateOptions(
-        max_tokens=MAX_TOKENS, grammar=phrasing_grammar(rec.phrasings), timeout_s=settings.model_timeout_s
+async def _generate(
+    runtime: Runtime, settings: Settings, rec: Recommendation, options: Sequence[str]
+) -> AsyncGenerator[Chunk, None]:
+    chosen = GenerateOptions(
+        max_tokens=MAX_TOKENS,
+        grammar=choice_grammar(options),
+        timeout_s=min(TIMEOUT_S, settings.model_timeout_s),
     )
-    async for chunk in runtime.stream(explanation_messages(rec), options):
+    async for chunk in runtime.stream(explanation_messages(rec), chosen):
         yield chunk
-
-
-def _all_texts(phrasings: Sequence[Sequence[str]]) -> list[str]:
-    texts = [""]
-    for options in phrasings:
-        texts = [f"{text} {option}".strip() for text in texts for option in options]
-    return texts
-
-
-def _rest(said: str, allowed: Sequence[str], template: str) -> str:
-    """What completes a broken-off stream to an allowed text; the whole template after a text that is none."""
-    for text in allowed:
-        if text.startswith(said):
-            return text[len(said) :]
-    return f" {template}" if said else template

@@ -122,8 +122,8 @@ def fact_attribute(facts: Facts, key: str, value: str) -> str | None:
     for name, text in facts.attributes.items():
         if " ".join(stems(name.replace("_", " "))) != key:
             continue
-        if value == "yes":
-            return name.replace("_", " ").lower()
+        if value == "yes" or value.isdigit():
+            return name.replace("_", " ").lower() + ("" if value == "yes" or text != value else f" {text}")
         parts = [part.strip() for part in text.split("|")]
         return next((part.lower() for part in parts if set(value.split()) <= set(stems(part))), None)
     return None
@@ -230,7 +230,7 @@ def _openings(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[st
     wishes = "" if relaxed else _joined(list(_kept_wishes(chosen, parsed)))
     if len(chosen) == 1:
         what = f", {wishes}" if wishes else ""
-        return [f"I suggest the {names}{what}.", f"The {names} is my pick{what}."]
+        return [f"I suggest {names}{what}.", f"My pick{what}: {names}."]
     if wishes:
         return [f"I suggest {names}, all {wishes}.", f"All {wishes}: {names}.", f"My picks, all {wishes}: {names}."]
     return [f"You might like {names}.", f"I suggest {names}.", f"My picks for you: {names}."]
@@ -265,7 +265,7 @@ def _highlights(chosen: Sequence[Why], parsed: ParsedRequest) -> list[str]:
     out = [*_price_highlight(chosen), *_rating_highlight(chosen)]
     partnered = next((why for why in chosen if why.partner), None)
     if partnered is not None:
-        out.append(f"The {partnered.facts.name} is often bought with {partnered.partner}.")
+        out.append(f"Customers often buy {partnered.facts.name} with {partnered.partner}.")
     if parsed.order == "rating":
         out.sort(key=lambda text: "rated" not in text)
     return out
@@ -279,7 +279,7 @@ def _price_highlight(chosen: Sequence[Why]) -> Iterator[str]:
     if len(chosen) == 1:
         yield f"It costs {money(low, prices[low].currency)}."
     elif len(prices) > 1 and [why.facts.price for why in chosen].count(low) == 1:
-        yield f"The {prices[low].name} costs least, {money(low, prices[low].currency)}."
+        yield f"The lowest price is {money(low, prices[low].currency)}, for {prices[low].name}."
 
 
 def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
@@ -288,4 +288,4 @@ def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
         return
     best = max(rated, key=lambda facts: facts.rating_mean or 0.0)
     text = f"{best.rating_mean:.1f} by {best.rating_count} customers"
-    yield f"The {best.name} is rated {text}." if len(rated) == 1 else f"The {best.name} is rated best, {text}."
+    yield f"{best.name}: rated {text}." if len(rated) == 1 else f"Rated best of them: {best.name}, {text}."

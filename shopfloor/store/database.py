@@ -1,7 +1,8 @@
 """One SQLite file for asynchronous callers.
 
 Reads run side by side on a few threads, each with a connection of its own; writes go one after another through a
-single thread, each in a transaction. Nothing here runs on the event loop.
+single thread, each in a transaction. A read sees one state of the database from its first statement to its last,
+whatever is written meanwhile. Nothing here runs on the event loop.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Literal, Self, TypeVar
+
+from opentelemetry import trace
 
 from shopfloor.errors import StoreError
 
@@ -28,7 +31,8 @@ def connect(
     """
     try:
         if read_only:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -56,6 +60,7 @@ class Database:
         self.path = path
         self._synchronous: Literal["NORMAL", "FULL"] = synchronous
         self._local = threading.local()
+        self._tracer = trace.get_tracer("shopfloor")
         self._lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix=f"read-{path.stem}")
@@ -68,9 +73,10 @@ class Database:
         await self.close()
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on a read-only connection."""
+        """Run ``work`` on a read-only connection, in one snapshot of the database."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._on_connection, work, True)
+        with self._span("read"):
+            return await loop.run_in_executor(self._readers, self._in_snapshot, work)
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Run ``work`` inside one transaction: committed when it returns, rolled back when it raises.
@@ -78,7 +84,8 @@ class Database:
         ``durable``: on disk before this returns (synchronous FULL), so that not even a power cut loses it.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, self._in_transaction, work, durable)
+        with self._span("write"):
+            return await loop.run_in_executor(self._writer, self._in_transaction, work, durable)
 
     def read_sync(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """``read`` for callers that are on a thread of their own already."""
@@ -95,6 +102,20 @@ class Database:
         with self._lock:
             while self._connections:
                 self._connections.pop().close()
+
+    def _span(self, kind: str) -> AbstractContextManager[trace.Span]:
+        attributes = {"db.system.name": "sqlite", "db.namespace": self.path.stem, "db.operation.name": kind}
+        return self._tracer.start_as_current_span(f"sql {kind} {self.path.stem}", attributes=attributes)
+
+    def _in_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def snapshot(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("ROLLBACK")
+
+        return self._on_connection(snapshot, True)
 
     def _on_connection(self, work: Callable[[sqlite3.Connection], T], read_only: bool) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -1,13 +1,19 @@
 """What the catalogue knows beyond the shop's own columns: sales, ratings, co-purchase, sizes and colours, the index."""
 
+import json
 import math
 import sqlite3
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
 
+from shopfloor.store.importer import values
+
 NEIGHBOURS = 50
 LARGEST_BASKET = 2_000
+RATING_MEANS = ("mean_rating", "rating_mean", "average_rating", "avg_rating", "rating", "stars")
+RATING_COUNTS = ("review_count", "rating_count", "ratings_count", "num_ratings", "num_reviews", "reviews", "ratings")
 _ENDED_BADLY = ("cancel", "refund", "return", "fail", "void", "reject", "declin", "charge", "delet", "storn")
 
 
@@ -66,20 +72,37 @@ def _sales(connection: sqlite3.Connection) -> None:
 
 
 def _ratings(connection: sqlite3.Connection) -> None:
+    """Mean and number of a product's ratings; without any, what the shop's own columns say of them."""
     connection.execute("UPDATE products SET rating_mean = NULL, rating_count = 0 WHERE rating_count > 0")
     connection.execute(
         """UPDATE products SET rating_mean = rated.mean, rating_count = rated.number
            FROM (SELECT sku, avg(rating) AS mean, count(*) AS number FROM ratings GROUP BY sku) AS rated
            WHERE rated.sku = products.sku"""
     )
+    rows = connection.execute("SELECT sku, attributes FROM products WHERE rating_count = 0 AND attributes <> '{}'")
+    stated = [(*found, sku) for sku, attributes in rows if (found := _stated_rating(attributes)) is not None]
+    connection.executemany("UPDATE products SET rating_mean = ?, rating_count = ? WHERE sku = ?", stated)
+
+
+def _stated_rating(attributes: str) -> tuple[float, int] | None:
+    found = {str(name).casefold().replace(" ", "_"): value for name, value in json.loads(attributes).items()}
+    mean = next((found[name] for name in RATING_MEANS if name in found), None)
+    number = next((found[name] for name in RATING_COUNTS if name in found), None)
+    try:
+        stated, times = values.number(mean), values.count(number)
+    except ValueError:
+        return None
+    return (stated, times) if stated is not None and stated >= 0 and times else None
 
 
 def rating_scale(connection: sqlite3.Connection) -> float | None:
     """The top of the shop's rating scale: 5, 10 or 100 by its highest rating; None without ratings."""
-    top = connection.execute("SELECT max(rating) FROM ratings").fetchone()[0]
-    if top is None:
+    tops = connection.execute("SELECT max(rating) FROM ratings UNION ALL SELECT max(rating_mean) FROM products")
+    known = [float(row[0]) for row in tops if row[0] is not None]
+    if not known:
         return None
-    return next((scale for scale in (5.0, 10.0, 100.0) if float(top) <= scale), float(top))
+    top = max(known)
+    return next((scale for scale in (5.0, 10.0, 100.0) if top <= scale), top)
 
 
 def _co_purchase(connection: sqlite3.Connection) -> None:
@@ -93,16 +116,17 @@ def _co_purchase(connection: sqlite3.Connection) -> None:
     )
     baskets: dict[str, int] = {}
     products: dict[str, int] = {}
-    pairs: list[tuple[int, int]] = [
-        (baskets.setdefault(str(basket), len(baskets)), products.setdefault(str(sku), len(products)))
-        for basket, sku in rows
-    ]
-    if not pairs:
+    flat = array("q")
+    for basket, sku in rows:
+        flat.append(baskets.setdefault(str(basket), len(baskets)))
+        flat.append(products.setdefault(str(sku), len(products)))
+    if not flat:
         return
+    pairs = np.frombuffer(flat, dtype=np.int64).reshape(-1, 2)
     names = list(products)
     connection.executemany(
         "INSERT INTO co_purchase (sku, other, weight) VALUES (?, ?, ?)",
-        ((names[left], names[right], weight) for left, right, weight in neighbours(np.array(pairs, dtype=np.int64))),
+        ((names[left], names[right], weight) for left, right, weight in neighbours(pairs)),
     )
 
 

@@ -45,6 +45,7 @@ class Load:
     def records(self, plan: Plan, source: Source, file: FileReport) -> Iterator[tuple[int, Record]]:
         """The rows that read well, with their lines; the others go to the log."""
         self.files.append(file)
+        finds_currency = plan.price_index is not None and "currency" not in plan.present
         self._report(file, source.total)
         for row in source.rows():
             file.read += 1
@@ -56,7 +57,7 @@ class Load:
             record = read_record(plan, row, file, self.log)
             if record is None:
                 continue
-            if plan.price_index is not None and "currency" not in plan.present:
+            if finds_currency and plan.price_index is not None:
                 code = values.currency_of(row.cells[plan.price_index])
                 if code is not None:
                     record["currency"] = code
@@ -145,9 +146,7 @@ def load_variants(load: Load, plan: Plan, source: Source, file: FileReport) -> N
     """Variants by their item id; a product that only variants tell of is made from them."""
     once = Once(load, file)
     columns = _columns(plan, {"options": "{}", "available": 1})
-    del_columns = [name for name in columns if name == "product"]
-    for name in del_columns:
-        del columns[name]
+    columns = {name: empty for name, empty in columns.items() if name not in ("product", "attributes")}
     columns |= {"size": None, "colour": None, "options": "{}"}
     products: dict[str, str] = {}
     rows: list[Sequence[Value]] = []
@@ -271,7 +270,7 @@ def _name_currency(load: Load, record: Record) -> None:
 
 def _complete_options(record: Record) -> None:
     """Size and colour are columns of a variant and among its options, whichever way the shop gave them."""
-    found: dict[str, Any] = json.loads(str(record.get("options") or "{}"))
+    found: dict[str, Any] = json.loads(str(record.get("options") or record.get("attributes") or "{}"))
     by_name = {name.casefold(): name for name in found}
     for column, names in (("size", SIZE_OPTIONS), ("colour", COLOUR_OPTIONS)):
         option = next((by_name[name] for name in by_name if name in names), None)

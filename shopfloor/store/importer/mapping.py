@@ -11,21 +11,22 @@ from shopfloor.store.importer.report import FileReport, IssueLog
 from shopfloor.store.importer.tables import TABLES, Field, Table, Value
 
 Record = dict[str, Value]
+ATTRIBUTES_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where each field is (index of its column); ``extra`` columns become attributes."""
+    """Where each field is (index of its column).
+
+    ``present``: fields that the file has a column for; ``extra`` columns become attributes, ``unused`` ones nothing.
+    """
 
     table: Table
     fields: tuple[tuple[Field, int], ...]
     extra: tuple[tuple[str, int], ...]
     price_index: int | None
-
-    @property
-    def present(self) -> frozenset[str]:
-        """Fields that the file has a column for."""
-        return frozenset(column.name for column, _ in self.fields)
+    present: frozenset[str]
+    unused: tuple[str, ...]
 
 
 def check_mapping(mapping: Mapping[str, str]) -> None:
@@ -74,7 +75,10 @@ def make_plan(table: Table, source: Source, mapping: Mapping[str, str]) -> Plan:
     used = set(taken.values())
     extra = tuple((name, index) for index, name in enumerate(columns) if index not in used and name)
     fields = tuple((field, taken[field.name]) for field in table.fields if field.name in taken)
-    return Plan(table, fields, extra if table.attributes else (), taken.get("price"))
+    present = frozenset(taken)
+    keeps_extra = table.attributes and not (table.name == "variants" and "options" in present)
+    unused = () if keeps_extra else tuple(name for name, _ in extra)
+    return Plan(table, fields, extra if keeps_extra else (), taken.get("price"), present, unused)
 
 
 def read_record(plan: Plan, row: Row, file: FileReport, log: IssueLog) -> Record | None:
@@ -95,7 +99,11 @@ def read_record(plan: Plan, row: Row, file: FileReport, log: IssueLog) -> Record
             value = value[: field.limit].rstrip()
         record[field.name] = value
     if plan.table.attributes:
-        record["attributes"] = _attributes(plan, cells)
+        attributes = _attributes(plan, cells)
+        if len(attributes) > ATTRIBUTES_LIMIT:
+            log.reject(file, row.line, f"has more than {ATTRIBUTES_LIMIT:,} characters in further columns")
+            return None
+        record["attributes"] = attributes
     return record
 
 

@@ -19,6 +19,7 @@ from shopfloor.store.migrations import open_catalogue
 
 DEMO = "demo"
 WAIT_MS = 120_000
+TIDY_WAIT_MS = 1_000
 COUNTED = ("products", "variants", "stores", "stock", "events", "ratings", "co_purchase")
 _EMPTIED = ("stock", "variants", "ratings", "events", "co_purchase", "products", "stores")
 
@@ -124,6 +125,7 @@ class _Run:
             self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
+        self.connection.execute(f"PRAGMA busy_timeout = {TIDY_WAIT_MS}")
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return report
 
@@ -183,6 +185,8 @@ class _Run:
         }
         for table, source in self.shop.sources:
             plan = make_plan(table, source, self.mapping)
+            if plan.unused:
+                load.log.notice(f"{source.label}: not used, as there is no place for them: {', '.join(plan.unused)}.")
             file = FileReport(table.name, source.label)
             if table.name == "orders":
                 orders = history.load_orders(load, plan, source, file)

@@ -1,7 +1,7 @@
 """The tables a shop brings: file names, columns, other names under which columns are known, and how cells are read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shopfloor.store.importer import values
 
@@ -31,10 +31,6 @@ class Table:
     stems: tuple[str, ...]
     fields: tuple[Field, ...]
     attributes: bool = False
-    names: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(column.name for column in self.fields))
 
 
 _SKU_NAMES = ("product_id", "product_code", "stock_code", "stockcode", "item_code", "product_sku", "article_number")
@@ -83,6 +79,7 @@ VARIANTS = Table(
         Field("available", values.flag, also=("is_available", "active")),
         Field("price", values.price, also=("unit_price", "list_price")),
     ),
+    attributes=True,  # its options, where the file has no column of that name
 )
 STORES = Table(
     "stores",

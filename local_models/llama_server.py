@@ -240,3 +240,4 @@ def _fill(parameters: "CommonParams", options: ServerOptions, key: str) -> None:
     parameters.port = 0
     parameters.api_keys = [key]
     parameters.ui = False
+    parameters.cache_ram_mib = 0  # each slot keeps its own prefix; a second store beside them may grow to gigabytes

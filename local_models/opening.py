@@ -11,6 +11,7 @@ from shopfloor.local_models.forms import Recipe, derive
 from shopfloor.local_models.gguf_file import read_header
 from shopfloor.local_models.llama_server import ServerOptions, usable_cores
 from shopfloor.local_models.preparing import is_settled, prepared_form, start_in_background
+from shopfloor.local_models.profiles import choose
 from shopfloor.local_models.runtime import ModelInfo
 from shopfloor.settings import Settings
 
@@ -32,6 +33,7 @@ async def open_embedded(settings: Settings) -> EmbeddedRuntime:
 
 
 def _choose(settings: Settings) -> _Choice:
+    chosen = choose(settings)
     folder = settings.models_path
     source = open_model_file(find_model(settings), folder)
     threads = settings.model_threads or usable_cores()
@@ -46,7 +48,7 @@ def _choose(settings: Settings) -> _Choice:
         form_hash=file_hash(path, folder),
         quantisation=read_header(path).quantisation,
         runtime="embedded",
-        profile="cpu",
+        profile=chosen.profile.name,
         licence=source.licence,
         context=settings.model_ctx,
     )

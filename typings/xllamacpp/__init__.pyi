@@ -29,6 +29,7 @@ class CommonParams:
     port: int
     api_keys: list[str]
     ui: bool
+    cache_ram_mib: int
     lora_adapters: list[CommonAdapterLoraInfo]
 
 class Server:

@@ -89,3 +89,21 @@ def test_an_absent_or_foreign_file_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "letter.db").write_bytes(b"dear grandmother" * 200)
     with pytest.raises(StoreError, match=r"letter\.db"):
         connect(tmp_path / "letter.db")
+
+
+async def test_a_read_sees_one_state_whatever_is_written(counter: Database) -> None:
+    first, go_on = threading.Event(), threading.Event()
+
+    def twice(connection: sqlite3.Connection) -> tuple[int, int]:
+        before = value(connection)
+        first.set()
+        assert go_on.wait(10)
+        return before, value(connection)
+
+    reading = asyncio.create_task(counter.read(twice))
+    await asyncio.to_thread(first.wait, 10)
+    await counter.write(add_one)
+    go_on.set()
+    assert await reading == (0, 0)
+    assert await counter.read(value) == 1
+    await counter.close()

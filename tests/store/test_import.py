@@ -288,3 +288,29 @@ def test_the_report_is_json(small_shop: Path, tmp_path: Path) -> None:
     again = json.loads(json.dumps(report))
     assert again["counts"]["products"] == 3
     assert {file["table"] for file in again["files"]} >= {"products", "orders", "review_ratings"}
+
+
+def test_variants_with_a_column_for_each_option(write_shop: WriteShop, tmp_path: Path) -> None:
+    folder = write_shop(variants="item_id,product_id,product,Color,Size,Material\n1,7,Mug,red,L,clay\n2,7,Mug,blue,,\n")
+    import_shop(folder, tmp_path / "x.db")
+    found = query(tmp_path / "x.db", "SELECT size, colour, options FROM variants ORDER BY item_id")
+    assert [(row["size"], row["colour"]) for row in found] == [("L", "red"), (None, "blue")]
+    assert json.loads(found[0]["options"]) == {"size": "L", "colour": "red", "Material": "clay"}
+
+
+def test_columns_without_a_place_are_named(write_shop: WriteShop, tmp_path: Path) -> None:
+    folder = write_shop(products=[{"sku": "A", "name": "A"}], review_ratings="sku,review_no,rating,mood\nA,1,5,happy\n")
+    report = import_shop(folder, tmp_path / "x.db")
+    assert any("review_ratings.csv" in notice and "mood" in notice for notice in report.notices)
+
+
+def test_ratings_that_the_shop_only_states(write_shop: WriteShop, tmp_path: Path) -> None:
+    folder = write_shop(
+        products="sku,name,Average Rating,review_count\nA,A,8.4,12\nB,B,,0\nC,C,3,9\nD,D,great,2\n",
+        review_ratings="sku,review_no,rating\nC,1,7\n",
+    )
+    report = import_shop(folder, tmp_path / "x.db")
+    assert report.rejected == 0
+    found = query(tmp_path / "x.db", "SELECT sku, rating_mean, rating_count FROM products ORDER BY sku")
+    assert [tuple(row.values()) for row in found] == [("A", 8.4, 12), ("B", None, 0), ("C", 7.0, 1), ("D", None, 0)]
+    assert query(tmp_path / "x.db", "SELECT value FROM meta WHERE key = 'rating_scale'") == [{"value": "10"}]

@@ -1,0 +1,113 @@
+"""Decides who handles a message by a linear head over the local model's hidden states and the text; no network.
+
+Without the encoder the head's text-only weights decide: a little less sure, and marked as degraded.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.errors import ModelError
+from shopfloor.local_models.head import LinearHead
+from shopfloor.settings import Settings
+from shopfloor.tools.schemas import Route, RouteInfo
+
+MAX_CHARS = 2_000
+"""Of a longer text the beginning and the end decide, half each."""
+
+
+class TextEncoder(Protocol):
+    """What the router needs of :class:`shopfloor.local_models.encoder.Encoder`."""
+
+    @property
+    def hash(self) -> str:
+        """Names the weights and the depth."""
+        ...
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Vectors of shape (len(texts), width)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChoice:
+    """A decision with the probability of every route. ``degraded``: decided without the encoder."""
+
+    probabilities: dict[Route, float]
+    degraded: bool
+
+    @property
+    def route(self) -> Route:
+        """The most probable route."""
+        return max(self.probabilities, key=lambda route: self.probabilities[route])
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the chosen route."""
+        return self.probabilities[self.route]
+
+    def info(self) -> RouteInfo:
+        """The decision as the rest of the graph shows it."""
+        how = "local head over the text alone" if self.degraded else "local head"
+        return RouteInfo(route=self.route, decided_by="local", confidence=self.confidence, reason=how)
+
+
+class LocalRouter:
+    """The router that ships with the package, or one of a folder's own."""
+
+    def __init__(self, head: LinearHead, encoder: TextEncoder | None) -> None:
+        self._head = head
+        self._encoder = encoder
+        self._labels = tuple(cast("Route", label) for label in head.card.labels)
+
+    @classmethod
+    def open(cls, settings: Settings, encoder: TextEncoder | None, folder: Path | None = None) -> "LocalRouter":
+        """Load the head from ``folder``; by default the shop's own in DATA/heads/router, else the shipped one.
+
+        Raises:
+            ModelError: the head is absent, damaged, or belongs to another encoder.
+        """
+        encoder_hash = encoder.hash if encoder is not None else None
+        own = settings.data / "heads" / "router"
+        if folder is None and own.is_dir():
+            folder = own
+        if folder is not None:
+            return cls(LinearHead.load(folder, encoder_hash=encoder_hash), encoder)
+        with as_file(files("shopfloor.local_models").joinpath("artefacts", "router")) as shipped:
+            return cls(LinearHead.load(shipped, encoder_hash=encoder_hash), encoder)
+
+    @property
+    def head(self) -> LinearHead:
+        """The head in use."""
+        return self._head
+
+    async def weigh(self, text: str) -> RouteChoice:
+        """Probabilities of all routes for one message."""
+        shortened = shorten(text)
+        hidden: NDArray[np.float32] | None = None
+        if self._encoder is not None and shortened.strip():
+            try:
+                hidden = (await self._encoder.embed([shortened]))[0]
+            except ModelError:
+                # The text alone still decides well; the choice says that it was degraded.
+                hidden = None
+        probabilities = await asyncio.to_thread(self._head.probabilities, shortened, hidden)
+        pairs = zip(self._labels, (float(value) for value in probabilities), strict=True)
+        return RouteChoice(dict(pairs), degraded=hidden is None)
+
+    async def decide(self, text: str) -> RouteInfo:
+        """Who handles the message, and how sure that is."""
+        return (await self.weigh(text)).info()
+
+
+def shorten(text: str) -> str:
+    """The text, or the first and last halves of what the router reads of a long one."""
+    if len(text) <= MAX_CHARS:
+        return text
+    half = MAX_CHARS // 2
+    return f"{text[:half]} {text[-half:]}"

@@ -8,7 +8,7 @@ words are first mapped to the nearest word that the shop uses. Nothing here know
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import log
@@ -19,6 +19,12 @@ from rapidfuzz.distance import OSA
 
 _WORD = re.compile(r"[^\W_]+(?:['’`][^\W_]+)*", re.UNICODE)
 _POSSESSIVE = re.compile(r"['’`]s?$")
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that lists them."""
+    return frozenset(text.split())
+
 
 IRREGULAR = {
     "woman": "women",
@@ -42,14 +48,14 @@ IRREGULAR = {
     "pyjamas": "pyjama",
 }
 
-COLOURS = frozenset(
+COLOURS = word_set(
     "black white red blue green yellow orange purple pink brown grey beige navy turquoise gold silver cream khaki violet"
-    " teal burgundy maroon charcoal olive lilac indigo ivory tan coral mint lavender".split()
+    " teal burgundy maroon charcoal olive lilac indigo ivory tan coral mint lavender"
 )
 
 # Used only where the shop itself does not use the word.
 SYNONYMS: tuple[frozenset[str], ...] = tuple(
-    frozenset(group.split())
+    word_set(group)
     for group in (
         "women ladie lady female womenswear",
         "men gent gentlemen male menswear",
@@ -120,9 +126,7 @@ class Token:
 
 def tokenise(text: str) -> list[Token]:
     """The words of a text, in order."""
-    return [
-        Token(found.group(), found.start(), found.end(), stem(found.group())) for found in _WORD.finditer(text)
-    ]
+    return [Token(found.group(), found.start(), found.end(), stem(found.group())) for found in _WORD.finditer(text)]
 
 
 def stems(text: str) -> list[str]:
@@ -138,14 +142,13 @@ def nearest_word(word: str, words: Iterable[str]) -> str | None:
     if len(word) < 4 or not word.isalpha():
         return None
     slips = 1 if len(word) <= 6 else 2
-    hits = process.extract(
-        word, words, scorer=OSA.distance, score_cutoff=slips, limit=8, processor=None
-    )
+    hits = process.extract(word, words, scorer=fuzz.ratio, score_cutoff=66, limit=12)
     fitting = [
-        (distance, -fuzz.ratio(word, other), other)
-        for other, distance, _ in hits
+        (OSA.distance(word, other), -ratio, other)
+        for other, ratio, _ in hits
         if len(other) >= 4 and (word[0] == other[0] or word[:2] == other[1::-1])
     ]
+    fitting = [candidate for candidate in fitting if candidate[0] <= slips]
     return min(fitting)[2] if fitting else None
 
 
@@ -207,7 +210,7 @@ class ProductMatcher:
         if name:
             self._by_phrase.setdefault(tuple(name), []).append(number)
             self._first[name[0]] = max(self._first.get(name[0], 0), len(name))
-        facets = " ".join((product.category, product.colour, product.gender, product.brand, product.extra))
+        facets = f"{product.category} {product.colour} {product.gender} {product.brand} {product.extra}"
         for word in {*name, *stems(facets)}:
             self._postings.setdefault(word, set()).add(number)
         for word in set(stems(product.description)):
@@ -288,12 +291,14 @@ class ProductMatcher:
         """One of the products that carry every word, or all of them when nothing tells them apart."""
         asked = frozenset(words)
         pool = sorted(candidates)
-        for keep in (
-            lambda number: self._name_stems[number] == asked,
-            lambda number: bool(numbers) and set(numbers) <= self._name_stems[number],
-            lambda number: self._name_stems[number] <= asked,
-            lambda number: asked <= self._name_stems[number],
-        ):
+        names = self._name_stems
+        preferences: list[Callable[[int], bool]] = [
+            lambda number: names[number] == asked,
+            lambda number: bool(numbers) and set(numbers) <= names[number],
+            lambda number: names[number] <= asked,
+            lambda number: asked <= names[number],
+        ]
+        for keep in preferences:
             kept = [number for number in pool if keep(number)]
             if len(kept) == 1:
                 return ProductMatch("one", (self.products[kept[0]].sku,), (), corrected, 1.0)
@@ -321,8 +326,7 @@ class ProductMatcher:
         named = [
             number
             for number in ranked[:50]
-            if len(self._name_stems[number]) >= 2
-            and self._name_stems[number] - set(numbers) <= asked
+            if len(self._name_stems[number]) >= 2 and self._name_stems[number] - set(numbers) <= asked
         ]
         if named:
             longest = max(len(self._name_stems[number]) for number in named)
@@ -334,9 +338,7 @@ class ProductMatcher:
         if close is not None:
             sku = self.products[close].sku
             return ProductMatch("one", (sku,), tuple(unknown), corrected, scores[close] / total)
-        missing = tuple(unknown) or tuple(
-            word for word in words if not ranked or ranked[0] not in self._posting(word)
-        )
+        missing = tuple(unknown) or tuple(word for word in words if not ranked or ranked[0] not in self._posting(word))
         nearest = tuple(self.products[number].sku for number in ranked[:5])
         return ProductMatch("none", nearest, missing, corrected, (scores[ranked[0]] / total) if ranked else 0.0)
 
@@ -357,9 +359,7 @@ class ProductMatcher:
         key = plain(text)
         if not key:
             return []
-        by_code = process.extract(
-            text.casefold(), list(self._ids), scorer=fuzz.ratio, limit=limit, score_cutoff=60
-        )
+        by_code = process.extract(text.casefold(), list(self._ids), scorer=fuzz.ratio, limit=limit, score_cutoff=60)
         names = [plain(product.name) for product in self.products]
         by_name = process.extract(key, names, scorer=fuzz.token_set_ratio, limit=limit, score_cutoff=55)
         found = [(score, self._ids[code]) for code, score, _ in by_code]

@@ -105,7 +105,9 @@ class InventoryAgent:
                 nearest = await asyncio.to_thread(names.matcher.nearest, request.product_id)
                 said = f" The nearest are {', '.join(nearest)}." if nearest else ""
                 raise NotFoundError(
-                    f"There is no product {request.product_id} in the catalogue.{said}", code="unknown_sku", matches=nearest
+                    f"There is no product {request.product_id} in the catalogue.{said}",
+                    code="unknown_sku",
+                    matches=nearest,
                 )
             here = _requested_place(request.location_context, names, gazetteer)
             check = await self._catalogue.read(

@@ -112,9 +112,7 @@ def alternatives(
 ) -> list[Alternative]:
     """Products of the same category with stock, most alike by name, price and colour."""
     found: list[tuple[float, Alternative]] = []
-    rows = queries.run(
-        connection, "similar_in_stock", sku=product.sku, category=product.category, store_id=store_id
-    )
+    rows = queries.run(connection, "similar_in_stock", sku=product.sku, category=product.category, store_id=store_id)
     for row in rows:
         likeness = fuzz.token_set_ratio(product.name.casefold(), row["name"].casefold()) / 100
         reasons: list[str] = []
@@ -152,7 +150,12 @@ def selling_out(connection: sqlite3.Connection, horizon_days: int, store_id: str
 
 
 def transfers(
-    connection: sqlite3.Connection, names: ShopNames, *, sku: str | None = None, to_store: str | None = None, limit: int = 10
+    connection: sqlite3.Connection,
+    names: ShopNames,
+    *,
+    sku: str | None = None,
+    to_store: str | None = None,
+    limit: int = 10,
 ) -> list[Transfer]:
     """Who should send what to whom: from the nearest store with units to spare to the store that is shortest.
 

@@ -66,7 +66,9 @@ class LocatorAnswers:
             return (*self._parsed.origin, None)
         return None
 
-    def _ranked(self, latitude: float, longitude: float, service: str | None, skip: str | None) -> list[tuple[Store, float]]:
+    def _ranked(
+        self, latitude: float, longitude: float, service: str | None, skip: str | None
+    ) -> list[tuple[Store, float]]:
         found: list[tuple[float, Store]] = []
         for store in self._shop.names.stores.values():
             distance = store.km_from(latitude, longitude)
@@ -92,7 +94,9 @@ class LocatorAnswers:
         def answer(origin: Store) -> Outcome:
             slots: dict[str, JsonValue] = {"store_id": json_id(origin.store_id)}
             if origin.latitude is None or origin.longitude is None:
-                return self._outcome(slots, {"store_id": None, "distance_km": None}, f"I don't know where {place(origin)} is.")
+                return self._outcome(
+                    slots, {"store_id": None, "distance_km": None}, f"I don't know where {place(origin)} is."
+                )
             ranked = self._ranked(origin.latitude, origin.longitude, None, origin.store_id)
             return self._nearest_outcome(
                 slots, ranked, f"The next closest to {place(origin)} is", "There is no other store."
@@ -106,7 +110,7 @@ class LocatorAnswers:
         if not ranked:
             return self._outcome(slots, {"store_id": None, "distance_km": None}, none)
         store, distance = ranked[0]
-        facts = _store_facts(store) | {"distance_km": distance}
+        facts: dict[str, JsonValue] = {**_store_facts(store), "distance_km": distance}
         return self._outcome(slots, facts, f"{start} {place(store)}{_address(store)}, {distance:.1f} km away.")
 
     def has_service(self) -> Outcome:
@@ -139,7 +143,11 @@ class LocatorAnswers:
     def store_hours(self) -> Outcome:
         def answer(store: Store) -> Outcome:
             facts: dict[str, JsonValue] = {"store_id": json_id(store.store_id), "hours": store.hours}
-            said = f"{_capital(place(store))} is open {store.hours}." if store.hours else f"{_capital(place(store))} states no hours."
+            said = (
+                f"{_capital(place(store))} is open {store.hours}."
+                if store.hours
+                else f"{_capital(place(store))} states no hours."
+            )
             return self._outcome({"store_id": json_id(store.store_id)}, facts, said)
 
         return self._one(answer)
@@ -151,7 +159,7 @@ class LocatorAnswers:
         if not ids:
             return self._outcome(slots, {"store_id": None, "store_ids": []}, f"There is no store with zip code {code}.")
         stores = [self._shop.store(store_id) for store_id in ids]
-        facts = _store_facts(stores[0]) | {"store_ids": [json_id(store_id) for store_id in ids]}
+        facts: dict[str, JsonValue] = {**_store_facts(stores[0]), "store_ids": [json_id(store_id) for store_id in ids]}
         said = joined(f"{store.name}{_address(store)}" for store in stores)
         return self._outcome(slots, facts, f"At zip code {code}: {said}.")
 
@@ -213,8 +221,14 @@ class LocatorAnswers:
 
     def store_info(self) -> Outcome:
         def answer(store: Store) -> Outcome:
-            text = f"{_capital(place(store))} is at {store.address}." if store.address else f"{_capital(place(store))} states no address."
-            return self._outcome({"store_id": json_id(store.store_id)}, _store_facts(store) | {"hours": store.hours}, text)
+            text = (
+                f"{_capital(place(store))} is at {store.address}."
+                if store.address
+                else f"{_capital(place(store))} states no address."
+            )
+            return self._outcome(
+                {"store_id": json_id(store.store_id)}, {**_store_facts(store), "hours": store.hours}, text
+            )
 
         return self._one(answer)
 
@@ -242,7 +256,13 @@ def store_options(stores: list[Store]) -> list[str]:
         if names.count(store.name) > 1:
             options.append(f"{store.name}, {store.address or store.zip or store.store_id}")
         else:
-            options.append(label if label == store.name else store.name if store.city is None or store.city in store.name else f"{store.name}, {store.city}")
+            options.append(
+                label
+                if label == store.name
+                else store.name
+                if store.city is None or store.city in store.name
+                else f"{store.name}, {store.city}"
+            )
     return options
 
 
@@ -262,7 +282,9 @@ def _store_facts(store: Store) -> dict[str, JsonValue]:
 
 
 def _address(store: Store) -> str:
-    parts = [part for part in (store.address, store.city if store.city not in (store.address or "") else None) if part]
+    parts = [store.address] if store.address else []
+    if store.city and store.city not in (store.address or ""):
+        parts.append(store.city)
     return f" ({', '.join(parts)})" if parts else ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.answer_product import transfer_facts, transfer_words
+from shopfloor.tools.inventory.answer_supply import transfer_facts, transfer_words
 from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, json_id, labels, place, units
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Line
@@ -114,7 +114,9 @@ class ShopAnswers:
             rule = f"has fewer than {threshold} units over all stores"
         else:
             rates = analysis.sales_rates(self._shop.connection)
-            low = [line for line in lines if line.quantity <= (rates.get(line.sku, analysis.Rate()).reorder_point() or 0)]
+            low = [
+                line for line in lines if line.quantity <= (rates.get(line.sku, analysis.Rate()).reorder_point() or 0)
+            ]
             slots, rule = {}, "is down to its reorder point"
         facts = _list_facts(low)
         if low:

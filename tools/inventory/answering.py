@@ -7,24 +7,27 @@ from pydantic import JsonValue
 from shopfloor.tools.inventory.answer_locator import LocatorAnswers, ask_store, ask_where
 from shopfloor.tools.inventory.answer_product import ProductAnswers
 from shopfloor.tools.inventory.answer_shop import ShopAnswers
+from shopfloor.tools.inventory.answer_supply import SupplyAnswers
 from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, json_id, km, place
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, ProductRef
 from shopfloor.tools.inventory.snapshot import Store
+from shopfloor.tools.matching import word_set
 
 NEAREST_SHOWN = 3
 OPTIONS_SHOWN = 8
-LOCATOR = frozenset(
+SUPPLY = word_set("sizes_and_stock days_of_cover reorder_point alternatives transfer")
+LOCATOR = word_set(
     "nearest_with_service nearest_store nearest_other has_service hours_on_day store_hours store_by_zip stores_in_city"
-    " stores_with_service count_state_service count_stores store_info".split()
+    " stores_with_service count_state_service count_stores store_info"
 )
-NEEDS_STORE = frozenset("stock_at_store low_stock_at_store out_of_stock_at_store units_at_store category_at_store".split())
-NEEDS_PRODUCT = frozenset(
+NEEDS_STORE = word_set("stock_at_store low_stock_at_store out_of_stock_at_store units_at_store category_at_store")
+NEEDS_PRODUCT = word_set(
     "stock_at_store at_least_n stores_with_product total_stock nearest_other_store nearest_from_point compare_stores top_store"
-    " multi_product sizes_and_stock days_of_cover reorder_point alternatives".split()
+    " multi_product sizes_and_stock days_of_cover reorder_point alternatives"
 )
-USES_CONTEXT_PLACE = frozenset(
+USES_CONTEXT_PLACE = word_set(
     "stock_at_store at_least_n sizes_and_stock low_stock_at_store out_of_stock_at_store units_at_store category_at_store"
-    " nearest_other_store multi_product".split()
+    " nearest_other_store multi_product"
 )
 
 
@@ -49,7 +52,8 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
     stores = [shop.store(ref.store_ids[0]) for ref in parsed.places if ref.store_ids]
     skus = [ref.sku for ref in parsed.products if ref.sku is not None]
     if skus:
-        answers = ProductAnswers(shop, parsed, skus, stores)
+        make = SupplyAnswers if parsed.intent in SUPPLY else ProductAnswers
+        answers = make(shop, parsed, skus, stores)
         return answers.refusal() or answers.handlers()[parsed.intent]()
     return ShopAnswers(shop, parsed, stores).handlers()[parsed.intent]()
 
@@ -81,7 +85,13 @@ def _product_problem(parsed: Parsed, shop: Shop) -> Outcome | None:
             return _ask_product(ref, parsed, shop)
     if not parsed.products and not parsed.group and parsed.intent in NEEDS_PRODUCT:
         facts: dict[str, JsonValue] = {"error": "missing_product"}
-        return Outcome("ask", parsed.intent, _place_slots(parsed, shop), facts, "Which product do you mean? A name or an article code is best.")
+        return Outcome(
+            "ask",
+            parsed.intent,
+            _place_slots(parsed, shop),
+            facts,
+            "Which product do you mean? A name or an article code is best.",
+        )
     return None
 
 
@@ -119,7 +129,9 @@ def _place_slots(parsed: Parsed, shop: Shop) -> dict[str, JsonValue]:
 def _place_problem(parsed: Parsed, shop: Shop) -> Outcome | None:
     """An unknown place, a city without a store, several stores where one is meant, or none where one is needed."""
     for ref in parsed.places:
-        if ref.kind != "here" and not (ref.place is not None and parsed.intent in ("nearest_with_service", "nearest_store")):
+        if ref.kind != "here" and not (
+            ref.place is not None and parsed.intent in ("nearest_with_service", "nearest_store")
+        ):
             return _unknown_store(ref, parsed, shop)
     if parsed.intent not in LOCATOR and parsed.intent != "compare_stores":
         for ref in parsed.places:
@@ -153,11 +165,16 @@ def _unknown_store(ref: PlaceRef, parsed: Parsed, shop: Shop) -> Outcome:
         ranked = nearest_stores(shop, ref.place.latitude, ref.place.longitude)
         facts: dict[str, JsonValue] = {
             "error": "unknown_store",
-            "nearest": [{"store_id": json_id(store.store_id), "city": store.label, "distance_km": distance} for store, distance in ranked],
+            "nearest": [
+                {"store_id": json_id(store.store_id), "city": store.label, "distance_km": distance}
+                for store, distance in ranked
+            ],
         }
         said = joined((f"{place(store)} ({km(distance)})" for store, distance in ranked), last="or")
         text = f"We have no store in {ref.place.name}." + (f" The nearest would be {said}." if said else "")
-        return Outcome("unknown", "unknown_store", slots, facts, text, tuple(store.label for store, _ in ranked), _sku(parsed))
+        return Outcome(
+            "unknown", "unknown_store", slots, facts, text, tuple(store.label for store, _ in ranked), _sku(parsed)
+        )
     facts = {"error": "unknown_store", "nearest_names": list(ref.nearest)}
     cities = tuple(dict.fromkeys(store.label for store in shop.names.stores.values()))
     text = f"I don't know a place called {ref.text}."
@@ -172,7 +189,9 @@ def _sku(parsed: Parsed) -> str | None:
     return parsed.products[0].sku if parsed.products else None
 
 
-def nearest_stores(shop: Shop, latitude: float, longitude: float, limit: int = NEAREST_SHOWN) -> list[tuple[Store, float]]:
+def nearest_stores(
+    shop: Shop, latitude: float, longitude: float, limit: int = NEAREST_SHOWN
+) -> list[tuple[Store, float]]:
     """The stores nearest to a point, with the distance in km."""
     ranked: list[tuple[float, str]] = []
     for store in shop.names.stores.values():

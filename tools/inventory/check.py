@@ -83,6 +83,7 @@ def _stores(
     shop: Shop, stock: dict[str, int], asked: list[Store], point: tuple[float, float] | None
 ) -> list[StoreStock]:
     """The stores asked for, then every other that carries the product, nearest first where a point is known."""
+
     def entry(store: Store) -> StoreStock:
         distance = store.km_from(*point) if point is not None else None
         return StoreStock(
@@ -131,13 +132,17 @@ def _at_stores(
     having = [store for store in asked if stock.get(store.store_id, 0) >= wanted]
     if having:
         said = joined(f"{units(stock[store.store_id])} {at(store)}" for store in having)
-        return f"Yes, there are {said} of the {name}." if len(having) > 1 else (
-            f"Yes, {at(having[0])} we have {units(stock[having[0].store_id])} of the {name}."
+        return (
+            f"Yes, there are {said} of the {name}."
+            if len(having) > 1
+            else (f"Yes, {at(having[0])} we have {units(stock[having[0].store_id])} of the {name}.")
         )
     held = sum(stock.get(store.store_id, 0) for store in asked)
     where = at(asked[0]) if len(asked) == 1 else f"in {asked[0].label}"
-    text = f"Sorry, the {name} is not in stock {where}." if held == 0 else (
-        f"Sorry, {where} there is not enough of the {name}: {units(held)}, not {wanted}."
+    text = (
+        f"Sorry, the {name} is not in stock {where}."
+        if held == 0
+        else (f"Sorry, {where} there is not enough of the {name}: {units(held)}, not {wanted}.")
     )
     ids = {store.store_id for store in asked}
     near = next((item for item in stores if item.store_id not in ids and item.quantity >= wanted), None)

@@ -1,5 +1,6 @@
 """Finding products in a question: SKUs, whole names, free descriptions, misspellings."""
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -50,7 +51,11 @@ class ProductFinder:
             start = chunk.start() + chunk.group().find(text)
             sku = self._matcher.sku_of(text) or self._matcher.sku_of(re.sub(r"['’]s$", "", text))
             named = self._after_code_word(start)
-            if sku is not None and (not text.isdigit() or len(text) >= 4 or named) and not (text.isalpha() and len(text) < 4):
+            if (
+                sku is not None
+                and (not text.isdigit() or len(text) >= 4 or named)
+                and not (text.isalpha() and len(text) < 4)
+            ):
                 first, end = self._reading.mark_span(start, start + len(text), "product")
                 found.append(ProductMention(first, end, text, "one", (sku,), exact=True, strength=1.0))
             elif sku is None and _shape(text) in shapes and (not text.isdigit() or named) and not text.isalpha():
@@ -106,14 +111,17 @@ class ProductFinder:
                     return True
         return False
 
-    def descriptions(self) -> list[ProductMention]:
-        """Free descriptions among the words that are still unexplained."""
+    def descriptions(self, *, named: bool) -> list[ProductMention]:
+        """Free descriptions among the words that are still unexplained.
+
+        Everyday words that the catalogue happens to use count only where no product is ``named`` otherwise.
+        """
         found: list[ProductMention] = []
         runs = self._runs()
         strong = [run for run in runs if run.content]
         for run in strong:
             found.extend(self._resolve(run))
-        if not strong:
+        if not strong and not named:
             for run in runs:
                 for mention in self._resolve(run):
                     if mention.kind == "one" or mention.category is not None:
@@ -146,7 +154,9 @@ class ProductFinder:
                 current = Run()
                 runs.append(current)
                 split_at = None
-            if split_at is not None or (position and "," in self._reading.gap(position) and (current.content or current.weak)):
+            if split_at is not None or (
+                position and "," in self._reading.gap(position) and (current.content or current.weak)
+            ):
                 current.splits.append(position)
             gap, split_at = 0, None
             {"content": current.content, "weak": current.weak, "number": current.numbers}[kind].append(position)
@@ -210,11 +220,7 @@ class ProductFinder:
         words = tuple(match.corrected.get(word, word) for word in words)
         last = reading.words[max((*run.content, *run.weak))]
         category = next(
-            (
-                name
-                for key, name in self._names.categories.items()
-                if set(key) == set(words)
-            ),
+            (name for key, name in self._names.categories.items() if set(key) == set(words)),
             None,
         )
         reading.mark(run.start, run.end, "product")
@@ -234,7 +240,7 @@ def _divide(run: Run) -> list[Run]:
     """The run cut at its splits; numbers go with the words that follow or hold them."""
     bounds = [run.start, *run.splits, run.end]
     parts: list[Run] = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         part = Run(
             [position for position in run.content if low <= position < high],
             [position for position in run.weak if low <= position < high],

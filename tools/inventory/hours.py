@@ -5,7 +5,8 @@ import re
 from shopfloor.tools.inventory.lexicon import DAYS
 
 _PART = re.compile(
-    r"^\s*(daily|every day|weekdays|weekends?|[A-Za-zÀ-ÿ]{2,9}\.?)(?:\s*(?:-|–|to)\s*([A-Za-z]{2,9}\.?)(?=\W))?\s*:?\s*(.*)$", re.IGNORECASE
+    r"^\s*(daily|every day|weekdays|weekends?|[A-Za-zÀ-ÿ]{2,9}\.?)(?:\s*(?:-|–|to)\s*([A-Za-z]{2,9}\.?)(?=\W))?\s*:?\s*(.*)$",
+    re.IGNORECASE,
 )
 
 

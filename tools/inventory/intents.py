@@ -11,19 +11,27 @@ from shopfloor.tools.inventory.mentions import Mentions
 
 _STORE = r"(stores?|shops?|branch(es)?|locations?|outlets?|sites?|warehouses?|cit(y|ies)|boutiques?|places?)"
 
-NEAREST = re.compile(r"\b(nearest|closest|nearby|near(er)? (me|here|by|us|my)|close(r)? (by|to)|nearer|least far|shortest|closeby|near)\b")
+NEAREST = re.compile(
+    r"\b(nearest|closest|nearby|near(er)? (me|here|by|us|my)|close(r)? (by|to)|nearer|least far|shortest|closeby|near)\b"
+)
 OTHER = re.compile(
     r"\b(other|another|else|elsewhere|apart|besides?|aside|except(ing)?|excluding|instead|alternatives?|different|"
     r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|fallback|if .* (is|has) (out|none|shut|sold))\b"
 )
-SIZES = re.compile(r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b")
-MOST = re.compile(r"\b(?<!at )(most(?! of)|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b")
+SIZES = re.compile(
+    r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b"
+)
+MOST = re.compile(
+    r"\b(?<!at )(most(?! of)|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b"
+)
 TOTAL = re.compile(
     rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
     rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for) (all|every|each)( of)?( the| our| your)? {_STORE}|"
     rf"all (our |your |the )?{_STORE}|put together|added? (up|together)|add up)\b"
 )
-HOW_MANY = re.compile(r"\b(how many|how much|quantity|number of|count|units|amount|tally|stock level|inventory|headcount)\b")
+HOW_MANY = re.compile(
+    r"\b(how many|how much|quantity|number of|count|units|amount|tally|stock level|inventory|headcount)\b"
+)
 LIST_STORES = re.compile(
     rf"\b(where|who|whos|which {_STORE}|what {_STORE}|(in|at) (which|what) {_STORE}|list|every {_STORE}|all (the )?{_STORE}|any (of )?(your |our |the )?{_STORE}|"
     rf"how many {_STORE}|{_STORE} (that|which|with|having|carrying|stocking|selling|have|carry|stock|sell))\b"
@@ -52,7 +60,9 @@ TRANSFER = re.compile(
     rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|"
     rf"(send|ship|move|shift|spare|lend) (\w+ ){{0,6}}(to|between|from)|(which|what) {_STORE} (should|could|can) (send|give|supply|help)|help out|share stock)\b"
 )
-ALTERNATIVES = re.compile(r"\b(alternatives?|similar|substitutes?|something like|replacements?|equivalents?|comparable|instead of|like it|in place of)\b")
+ALTERNATIVES = re.compile(
+    r"\b(alternatives?|similar|substitutes?|something like|replacements?|equivalents?|comparable|instead of|like it|in place of)\b"
+)
 COMPARE = re.compile(r"\b(compare|comparison|versus|vs|or|between|than|more|against|difference)\b")
 HOURS = re.compile(r"\b(hours?|open(s|ing|ed)?|clos(e|es|ing)|shut(s)?|what time|till when)\b")
 COUNT = re.compile(r"\b(how many|number of|count|how much)\b")
@@ -65,7 +75,9 @@ PRONOUN = re.compile(r"\b(it|its|them|they|this|that|these|those|ones?|both|same
 UNITS = re.compile(
     r"\b(units?|pieces?|total|altogether|in all|how many (items?|products?|things|articles|goods)|stock (on hand|level|count|total)|on hand|inventory|overall|sum|how much stock|full stock|whole stock|number of items|headcount|hold(s|ing)?)\b"
 )
-ASSORTMENT = re.compile(r"\b(what|which|show|list|any|all|everything|give me|see|browse|range|selection|sort|kinds?|types?|have you got|do you have|have any)\b")
+ASSORTMENT = re.compile(
+    r"\b(what|which|show|list|any|all|everything|give me|see|browse|range|selection|sort|kinds?|types?|have you got|do you have|have any)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,10 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
         return None
     if (mentions.days or HOURS.search(text)) and (scene.places or mentions.zips) and not re.search(r"\bstock\b", text):
         return "hours_on_day" if mentions.days else "store_hours"
-    if re.search(r"\b((opening|business|store|shop|your) hours|(when|what time) (do|are|does|is) (you|your|the stores?|the shops?))\b", text):
+    if re.search(
+        r"\b((opening|business|store|shop|your) hours|(when|what time) (do|are|does|is) (you|your|the stores?|the shops?))\b",
+        text,
+    ):
         return "hours_on_day" if mentions.days else "store_hours"
     if nearest or re.search(r"\bnext (nearest|closest)\b", text):
         if mentions.zips and not scene.places:
@@ -106,7 +121,9 @@ def _service_intent(mentions: Mentions, scene: Scene, nearest: bool) -> str:
         return "nearest_with_service"
     if COUNT.search(text):
         return "count_state_service"
-    if re.search(rf"\b(which|what|list|all|every|where|show)\b", text) and not re.match(r"^(is|does|do|has|can|are)\b", text):
+    if re.search(r"\b(which|what|list|all|every|where|show)\b", text) and not re.match(
+        r"^(is|does|do|has|can|are)\b", text
+    ):
         return "stores_with_service"
     if scene.places or mentions.zips:
         return "has_service"
@@ -115,7 +132,13 @@ def _service_intent(mentions: Mentions, scene: Scene, nearest: bool) -> str:
 
 def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
     stores = re.search(rf"\b{_STORE}\b", text) is not None
-    stock = re.search(r"\b(stock\w*|sold|units?|inventory|products?|items?|articles?|goods|everything|anything|reorder|running|sizes?|skus?|low)\b", text) is not None
+    stock = (
+        re.search(
+            r"\b(stock\w*|sold|units?|inventory|products?|items?|articles?|goods|everything|anything|reorder|running|sizes?|skus?|low)\b",
+            text,
+        )
+        is not None
+    )
     if stock or scene.category or scene.unknown_product or mentions.amounts:
         return None
     if mentions.zips and not scene.places:
@@ -125,7 +148,14 @@ def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
         return "count_stores"
     if where and ADDRESS.search(text):
         return "store_info"
-    if where and stores and re.search(r"\b(which|what|list|any|are there|do you have|is there|show|have you|all|got|give|name|find|tell|where|who)\b", text):
+    if (
+        where
+        and stores
+        and re.search(
+            r"\b(which|what|list|any|are there|do you have|is there|show|have you|all|got|give|name|find|tell|where|who)\b",
+            text,
+        )
+    ):
         return "stores_in_city"
     if stores and not where and re.search(r"\b(which|what|list|where|all|show|cities|are there|name|your)\b", text):
         return "stores_in_city"
@@ -143,7 +173,11 @@ def product_intent(mentions: Mentions, scene: Scene) -> str:
     if special is not None:
         return special
     if scene.places >= 2:
-        return "nearest_other_store" if NEAREST.search(text) or not COMPARE.search(text) and OTHER.search(text) else "compare_stores"
+        return (
+            "nearest_other_store"
+            if NEAREST.search(text) or not COMPARE.search(text) and OTHER.search(text)
+            else "compare_stores"
+        )
     if scene.places == 1:
         return _at_place(mentions, text)
     return _anywhere(mentions, scene, text)
@@ -156,7 +190,9 @@ def _analysis_intent(text: str, scene: Scene) -> str | None:
         return "days_of_cover"
     if TRANSFER.search(text) and not LIST_STORES.search(re.sub(r"\bwhich stores? (should|can|could)\b", "", text)):
         return "transfer"
-    if ALTERNATIVES.search(text) and not (NEAREST.search(text) or re.search(rf"\b(alternative|other|another) {_STORE}\b", text)):
+    if ALTERNATIVES.search(text) and not (
+        NEAREST.search(text) or re.search(rf"\b(alternative|other|another) {_STORE}\b", text)
+    ):
         return "alternatives"
     return None
 
@@ -187,9 +223,14 @@ def _anywhere(mentions: Mentions, scene: Scene, text: str) -> str:
         return "stores_with_product"
     if mentions.amounts and not listing:
         return "at_least_n"
-    if (total and (counting or not listing or re.search(r"\b(total|sum|combined|overall|altogether|in all|add|added|adding)\b", text))) or (
-        counting and not listing
-    ):
+    if (
+        total
+        and (
+            counting
+            or not listing
+            or re.search(r"\b(total|sum|combined|overall|altogether|in all|add|added|adding)\b", text)
+        )
+    ) or (counting and not listing):
         return "total_stock"
     if scene.context_place and not listing:
         return "stock_at_store"
@@ -202,7 +243,9 @@ def shop_intent(mentions: Mentions, scene: Scene) -> str | None:
     amounts = mentions.amounts
     limits = [amount for amount in amounts if amount.sense in ("at_most", "fewer_than")]
     zero = ZERO.search(text) or any(amount.value == 0 for amount in amounts)
-    soon = SELL_OUT.search(text) or COVER.search(text) or re.search(r"\bsoon\b|\b(this|next) (week|month|weekend)\b", text)
+    soon = (
+        SELL_OUT.search(text) or COVER.search(text) or re.search(r"\bsoon\b|\b(this|next) (week|month|weekend)\b", text)
+    )
     if soon and (SELL_OUT.search(text) or COVER.search(text) or LOW.search(text)):
         return "sells_out_soon"
     if TRANSFER.search(text):
@@ -216,7 +259,11 @@ def shop_intent(mentions: Mentions, scene: Scene) -> str | None:
         return "out_of_stock_at_store" if place else "out_of_stock_overall"
     if LOW.search(text) or REORDER.search(text):
         return "low_stock_at_store" if place else "reorder_overall"
-    if MOST.search(text) and re.search(rf"\b{_STORE}\b", text) and re.search(r"\b(stock|units?|items?|inventory)\b", text):
+    if (
+        MOST.search(text)
+        and re.search(rf"\b{_STORE}\b", text)
+        and re.search(r"\b(stock|units?|items?|inventory)\b", text)
+    ):
         return "units_by_store"
     if UNITS.search(text) and not scene.unknown_product:
         return "units_at_store" if place else "units_overall"

@@ -3,7 +3,7 @@
 Words are in the plain singular form of :func:`shopfloor.tools.matching.stem`.
 """
 
-from shopfloor.tools.matching import stem
+from shopfloor.tools.matching import stem, word_set
 
 _FRAME_TEXT = """
 a an the this that these those it its them they their there here we us our you your i me my mine he she his her who whom whose
@@ -70,46 +70,68 @@ whats thats heres itself themselves myself yourself ourselves whichever whatever
 second third fourth fifth 1st 2nd 3rd 4th 5th weather sell
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
-""".split()
+"""
 
-FRAME: frozenset[str] = frozenset(stem(word) for word in _FRAME_TEXT)
+FRAME: frozenset[str] = frozenset(stem(word) for word in word_set(_FRAME_TEXT))
 
 # Of these, words that are never part of a product's description, whatever the catalogue's words are.
 HARD_FRAME: frozenset[str] = frozenset(
     stem(word)
-    for word in """
+    for word in word_set(
+        """
 a an the this that these those it its them they their there here we us our you your i me my is how are am was were be do
 does did has had having can could will would shall should may might let please thanks hello hi what whats which when where
 who whom why and or but if than as at by in into of on onto to with within without many much any some available
 availability stock stocks stocked inventory store stores shop shops branch branches outlet location left have got get buy
 still currently now nearest closest unit units find need want wanted looking check size sizes
 second third fourth fifth 1st 2nd 3rd 4th 5th
-""".split()
+"""
+    )
 )
 
 # Words that may stand inside a product description without ending it.
-CONNECTORS = frozenset("in of the a an with for and to on s from by".split())
+CONNECTORS = word_set("in of the a an with for and to on s from by")
 SPLITTERS = frozenset({"and", "plus", "or", "also"})
 
-PLACE_PREPOSITIONS = frozenset("in at near around from to by within outside inside for between towards toward".split())
-STORE_NOUNS = frozenset("store shop branch outlet location one warehouse site boutique".split())
-DETERMINERS = frozenset("the your our this that my a an".split())
-BEFORE_STORE = frozenset(
+PLACE_PREPOSITIONS = word_set("in at near around from to by within outside inside for between towards toward")
+STORE_NOUNS = word_set("store shop branch outlet location one warehouse site boutique")
+DETERMINERS = word_set("the your our this that my a an")
+BEFORE_STORE = word_set(
     "nearest closest next other another which what any every each all online local physical same whole single"
-    " particular different new your our the this that my a best open first second".split()
+    " particular different new your our the this that my a best open first second"
 )
 
 NUMBER_WORDS = {
     **{
         word: value
         for value, word in enumerate(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-            " seventeen eighteen nineteen".split()
+            [
+                "zero",
+                "one",
+                "two",
+                "three",
+                "four",
+                "five",
+                "six",
+                "seven",
+                "eight",
+                "nine",
+                "ten",
+                "eleven",
+                "twelve",
+                "thirteen",
+                "fourteen",
+                "fifteen",
+                "sixteen",
+                "seventeen",
+                "eighteen",
+                "nineteen",
+            ]
         )
     },
     **{
         word: (value + 2) * 10
-        for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
+        for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
     },
     "fourty": 40,
 }

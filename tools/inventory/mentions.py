@@ -20,10 +20,13 @@ _POINTS = (
         rf"(?:lon(?:gitude)?|lng|long)\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([EW])?",
         re.IGNORECASE,
     ),
-    re.compile(rf"({_DECIMAL})\s*°?\s*([NS])?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW])?(?!\d|\.\d)", re.IGNORECASE),
+    re.compile(
+        rf"({_DECIMAL})\s*°?\s*([NS])?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW])?(?!\d|\.\d)", re.IGNORECASE
+    ),
 )
 _ZIP_BEFORE = re.compile(
-    r"\b(zip|zip code|zipcode|postcode|postal code|post code|live at|live in|am at|im at|area code)\W*(is\W*)?$", re.IGNORECASE
+    r"\b(zip|zip code|zipcode|postcode|postal code|post code|live at|live in|am at|im at|area code)\W*(is\W*)?$",
+    re.IGNORECASE,
 )
 _DAY_NAMES = {
     **{day.casefold(): day for day in DAYS},
@@ -67,7 +70,7 @@ def read_mentions(text: str, names: ShopNames, gazetteer: Gazetteer) -> Mentions
     states = _find_states(reading, names)
     places = finder.find()
     size = _find_size(reading, names)
-    found += products.descriptions()
+    found += products.descriptions(named=bool(found))
     found, more_places = _places_among(found, finder, reading)
     places = sorted([*places, *more_places], key=lambda mention: mention.start)
     amounts = find_amounts(reading.words, [label is not None for label in reading.labels])
@@ -193,22 +196,37 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
     """A size said as such ("size 10", "in medium", "an XL") that some product of the shop comes in."""
     if not names.sizes:
         return None
-    for hit in re.finditer(r"\bsizes?\s+(?:is\s+|a\s+|an\s+|us\s+|uk\s+|eu\s+)?([\w./-]+(?:\s+(?:yrs?|years?|months?|cm|ml))?)", reading.text, re.IGNORECASE):
+    for hit in re.finditer(
+        r"\bsizes?\s+(?:is\s+|a\s+|an\s+|us\s+|uk\s+|eu\s+)?([\w./-]+(?:\s+(?:yrs?|years?|months?|cm|ml))?)",
+        reading.text,
+        re.IGNORECASE,
+    ):
         size = _known_size(hit.group(1), names) or _known_size(hit.group(1).split()[0], names)
         if size is not None:
             start = hit.start(1)
             reading.mark_span(hit.start(), start + len(size), "size")
             return size
-    for hit in re.finditer(r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE):
+    for hit in re.finditer(
+        r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE
+    ):
         size = _known_size(hit.group(1), names)
         if size is None or size.isdigit():
             continue
         before = reading.text[: hit.start()].split()
         if stem(hit.group(1)) in FRAME and (not before or before[-1].casefold() not in ("in", "a", "an", "the")):
             continue
-        if len(size) <= 3 and size.isalpha() and not hit.group(1).isupper() and hit.group(1).casefold() not in SIZE_WORDS:
+        if (
+            len(size) <= 3
+            and size.isalpha()
+            and not hit.group(1).isupper()
+            and hit.group(1).casefold() not in SIZE_WORDS
+        ):
             continue
-        span = [number for number, token in enumerate(reading.tokens) if token.start >= hit.start(1) and token.end <= hit.end(1)]
+        span = [
+            number
+            for number, token in enumerate(reading.tokens)
+            if token.start >= hit.start(1) and token.end <= hit.end(1)
+        ]
         if span and all(reading.labels[number] in (None, "size") for number in span):
             reading.mark(span[0], span[-1] + 1, "size")
             return size

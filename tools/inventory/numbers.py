@@ -29,10 +29,34 @@ class Amount:
         return self.value - 1 if self.sense == "fewer_than" else self.value
 
 
-_UNITS = frozenset("x unit units piece pieces pcs pc pair pairs set sets copies items of off times pack packs".split())
+_UNITS = frozenset(
+    [
+        "x",
+        "unit",
+        "units",
+        "piece",
+        "pieces",
+        "pcs",
+        "pc",
+        "pair",
+        "pairs",
+        "set",
+        "sets",
+        "copies",
+        "items",
+        "of",
+        "off",
+        "times",
+        "pack",
+        "packs",
+    ]
+)
 _BEFORE: tuple[tuple[str, Sense], ...] = (
     (r"(at least|minimum of|minimum|min|no (fewer|less) than|not (fewer|less) than|as many as)$", "at_least"),
-    (r"(at most|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$", "at_most"),
+    (
+        r"(at most|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$",
+        "at_most",
+    ),
     (r"(more than|over|above|exceeding|greater than|in excess of)$", "more_than"),
     (r"(fewer than|less than|below|under|beneath|lower than|smaller than|short of|not even|within)$", "fewer_than"),
 )

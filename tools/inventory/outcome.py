@@ -69,12 +69,12 @@ def place(store: Store) -> str:
 
 
 def at(store: Store) -> str:
-    """"in the Berlin store", "online"."""
+    """ "in the Berlin store", "online"."""
     return "online" if store.online else f"at {place(store)}"
 
 
 def joined(parts: Iterable[str], limit: int = LISTED, last: str = "and") -> str:
-    """"a, b and c"; beyond ``limit`` it says how many more there are."""
+    """ "a, b and c"; beyond ``limit`` it says how many more there are."""
     items = list(parts)
     if len(items) > limit:
         return f"{', '.join(items[:limit])} {last} {len(items) - limit} more"
@@ -84,12 +84,12 @@ def joined(parts: Iterable[str], limit: int = LISTED, last: str = "and") -> str:
 
 
 def units(count: int) -> str:
-    """"1 unit", "3 units"."""
+    """ "1 unit", "3 units"."""
     return f"{count} unit" if count == 1 else f"{count} units"
 
 
 def km(distance: float | None) -> str:
-    """"12.3 km away", or nothing when the distance is not known."""
+    """ "12.3 km away", or nothing when the distance is not known."""
     return "" if distance is None else f"{distance:.1f} km away"
 
 

@@ -27,6 +27,7 @@ _THIS_TIME = re.compile(
     r"\b(this|that|these|those|both|same) (week|month|weekend|year|season|quarter|rate|time|moment|pace|speed|morning|day|stores?|shops?|branch(es)?)\b"
 )
 
+
 @dataclass(frozen=True, slots=True)
 class PlaceRef:
     """A place after everything that names it was put together. ``store_ids`` are the stores it can mean."""
@@ -105,7 +106,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
 def _colours_of_focus(
     mentions: Mentions, context: InventoryContext, names: ShopNames
 ) -> tuple[Mentions, tuple[str, ...]]:
-    """"Do you have it in red?": a lone colour beside a product in focus is that product's colour."""
+    """ "Do you have it in red?": a lone colour beside a product in focus is that product's colour."""
     if len(mentions.products) != 1 or not _focus(mentions, context):
         return mentions, ()
     words = mentions.products[0].words
@@ -119,7 +120,7 @@ def _in_context(mention: ProductMention, context: InventoryContext) -> ProductMe
     if mention.kind != "many":
         return mention
     shown = [sku for sku in context.shown if sku in mention.skus]
-    if context.sku in mention.skus and context.sku is not None:
+    if context.sku is not None and context.sku in mention.skus:
         shown = [context.sku]
     return replace(mention, kind="one", skus=(shown[0],), category=None) if len(shown) == 1 else mention
 
@@ -163,7 +164,11 @@ def _focus(mentions: Mentions, context: InventoryContext) -> tuple[str, ...]:
     for word, position in _ORDINALS.items():
         if word in words and context.shown and (position < len(context.shown)):
             return (context.shown[position],)
-    if context.shown and re.search(r"\b(both|them all|all of them|these|those)\b", mentions.masked) and len(context.shown) > 1:
+    if (
+        context.shown
+        and re.search(r"\b(both|them all|all of them|these|those)\b", mentions.masked)
+        and len(context.shown) > 1
+    ):
         return context.shown[:2] if "both" in words else context.shown
     if context.sku is not None:
         return (context.sku,)
@@ -181,7 +186,8 @@ def _is_group(mention: ProductMention, mentions: Mentions) -> bool:
     if lead in ("the", "this", "that", "a", "an") and not mention.plural:
         return False
     asks_kind = re.search(
-        r"\b(what|which|show( me)?( all| the)?|list( all| the)?|all( the| your)?|any|every|kinds? of|types? of|sorts? of) PRODUCT", mentions.masked
+        r"\b(what|which|show( me)?( all| the)?|list( all| the)?|all( the| your)?|any|every|kinds? of|types? of|sorts? of) PRODUCT",
+        mentions.masked,
     )
     return bool(asks_kind) or mention.category is not None or (mention.kind == "many" and mention.plural)
 
@@ -221,7 +227,13 @@ def _are_stores(places: list[PlaceRef], mentions: Mentions) -> bool:
     if not places:
         return False
     named = bool(places[0].named) or len(places[0].store_ids) == 1
-    return named and re.search(r"PLACE (stores?|shops?|branch|one|location)\b|apart|other|except|zip", mentions.masked, re.IGNORECASE) is not None
+    return (
+        named
+        and re.search(
+            r"PLACE (stores?|shops?|branch|one|location)\b|apart|other|except|zip", mentions.masked, re.IGNORECASE
+        )
+        is not None
+    )
 
 
 def _finish(parsed: Parsed, context: InventoryContext) -> Parsed:

@@ -84,9 +84,7 @@ def product(connection: sqlite3.Connection, sku: str) -> Product | None:
 def stock_by_store(connection: sqlite3.Connection, sku: str, narrowing: Narrowing | None = None) -> dict[str, int]:
     """Units by store id; a store that does not carry the product is missing."""
     only = narrowing or Narrowing()
-    rows = run(
-        connection, "stock_by_store", sku=sku, size=only.size, colour=only.colour, item_id=only.item_id
-    )
+    rows = run(connection, "stock_by_store", sku=sku, size=only.size, colour=only.colour, item_id=only.item_id)
     return {row["store_id"]: int(row["quantity"]) for row in rows}
 
 

@@ -78,9 +78,7 @@ class Reading:
 
     def mark_span(self, start: int, end: int, label: Label) -> tuple[int, int]:
         """Label the words that lie within these characters; gives their places."""
-        inside = [
-            number for number, token in enumerate(self.tokens) if token.start < end and token.end > start
-        ]
+        inside = [number for number, token in enumerate(self.tokens) if token.start < end and token.end > start]
         if not inside:
             return 0, 0
         self.mark(inside[0], inside[-1] + 1, label)
@@ -110,9 +108,7 @@ class Reading:
         parts: list[str] = []
         previous: Label | None = None
         for number, label in enumerate(self.labels):
-            if label is None:
-                parts.append(self.words[number])
-            elif label == "amount":
+            if label is None or label == "amount":
                 parts.append(self.words[number])
             elif label != previous or "," in self.gap(number):
                 parts.append(label.upper())

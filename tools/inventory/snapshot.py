@@ -85,7 +85,9 @@ def read_stores(connection: sqlite3.Connection) -> dict[str, Store]:
         )
         for row in rows
     ]  # fmt: skip
-    stores.sort(key=lambda store: (not store.store_id.isdigit(), int(store.store_id) if store.store_id.isdigit() else 0))
+    stores.sort(
+        key=lambda store: (not store.store_id.isdigit(), int(store.store_id) if store.store_id.isdigit() else 0)
+    )
     return {store.store_id: store for store in stores}
 
 
@@ -178,7 +180,15 @@ def _country_names(store: Store, gazetteer: Gazetteer) -> set[str]:
     if not store.country or store.online:
         return set()
     key = plain(store.country)
-    return {key, *(name for place in gazetteer.find(key) if plain(place.name) == key and not place.admin for name in place.names)}
+    return {
+        key,
+        *(
+            name
+            for place in gazetteer.find(key)
+            if plain(place.name) == key and not place.admin
+            for name in place.names
+        ),
+    }
 
 
 def _categories(products: Iterable[ProductEntry]) -> dict[tuple[str, ...], str]:

@@ -24,6 +24,7 @@ from shopfloor.http.pages import page_routes
 from shopfloor.http.problems import install_problem_handlers
 from shopfloor.http.rest import rest_routes
 from shopfloor.http.service import Opener, Service
+from shopfloor.http.shop_routes import shop_routes
 from shopfloor.observability import Metrics, tracer_provider
 from shopfloor.settings import Settings, load_settings
 
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     app.state.service = service
     app.include_router(rest_routes(service))
     app.include_router(chat_routes(service))
+    app.include_router(shop_routes(service))
     app.include_router(openai_routes(service, continuity))
     app.include_router(langserve_routes(service, continuity))
     app.include_router(health_routes(service, __version__))

@@ -16,7 +16,8 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from langserve import add_routes  # pyright: ignore[reportUnknownVariableType]
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from langserve.schema import CustomUserType
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from shopfloor.errors import InputError, NotFoundError, ShopfloorError, TooLargeError
 from shopfloor.http.continuity import Continuity, Said
@@ -43,7 +44,7 @@ def _with_type(message: object) -> object:
 LooseMessage = Annotated[AnyMessage, BeforeValidator(_with_type)]
 
 
-class ShopInput(BaseModel):
+class ShopInput(CustomUserType):
     """The conversation so far; its last message is the shopper's."""
 
     model_config = ConfigDict(
@@ -54,7 +55,7 @@ class ShopInput(BaseModel):
     user_id: UserId | None = None
 
 
-class ChatInput(BaseModel):
+class ChatInput(CustomUserType):
     """What the chat playground sends: a list of messages and nothing else."""
 
     messages: list[LooseMessage] = Field(min_length=1, max_length=MESSAGES_MAX)
@@ -169,10 +170,10 @@ class _Turn:
 
     @classmethod
     def of(cls, input: Any, config: RunnableConfig, kept: Continuity) -> "_Turn":
-        fields = cast("dict[str, Any]", input if isinstance(input, dict) else input.model_dump())
+        given = input if isinstance(input, ShopInput | ChatInput) else ShopInput.model_validate(input)
         configurable = config.get("configurable", {})
-        user_id = configurable.get("user_id") or fields.get("user_id")
-        return cls(said_in(fields["messages"]), user_id, configurable.get("thread_id"), kept)
+        user_id = configurable.get("user_id") or (given.user_id if isinstance(given, ShopInput) else None)
+        return cls(said_in(given.messages), user_id, configurable.get("thread_id"), kept)
 
     def finish(self, reply: Reply) -> None:
         self._kept.keep(self._user, [*self._said, Said("assistant", reply.text)], self.caller)

@@ -97,7 +97,7 @@ class Writer:
         raise InputError(f"There are no words for the slot {{{slot}}}.")
 
 
-def make_rows(seed: int = SEED, scale: float = 0.8) -> list[Row]:
+def make_rows(seed: int = SEED, scale: float = 0.7) -> list[Row]:
     """All rows, in a shuffled but fixed order; ``scale`` multiplies the number of templated ones."""
     withheld = frozenset(_text("withheld.txt").split())
     rng = random.Random(seed)

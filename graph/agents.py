@@ -1,0 +1,177 @@
+"""What answers from the catalogue: the local model, both agents, the router and the shop's words. Holds no conversation.
+
+Several assistants may share one (``Resources(settings, agents=…)``): opening it is what takes time and memory.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from shopfloor.errors import ModelError, ShopfloorError
+from shopfloor.graph.lexicon import Lexicon, read_lexicon
+from shopfloor.graph.supervisor import Router
+from shopfloor.local_models.runtime import ModelInfo, Runtime
+from shopfloor.observability import get_logger
+from shopfloor.settings import Settings
+from shopfloor.store.database import Database
+from shopfloor.tools.matching import plain
+from shopfloor.tools.places import Gazetteer
+from shopfloor.tools.schemas import ModelCard
+
+if TYPE_CHECKING:
+    from shopfloor.local_models.encoder import Encoder
+    from shopfloor.tools.inventory import InventoryAgent
+    from shopfloor.tools.recommendation import RecommendationAgent
+
+log = get_logger("shopfloor.graph")
+
+
+class Closable(Protocol):
+    """A model that has to be closed."""
+
+    async def close(self) -> None:
+        """Stop what runs and free the memory."""
+        ...
+
+
+@dataclass(frozen=True)
+class Agents:
+    """An opened catalogue and what answers from it. ``problems``: what is missing, a sentence each."""
+
+    catalogue: Database
+    runtime: Runtime | None
+    recommendation: "RecommendationAgent"
+    inventory: "InventoryAgent"
+    router: Router | None
+    lexicon: Lexicon
+    model: ModelCard
+    problems: tuple[str, ...] = ()
+
+
+async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtime | None = None) -> Agents:
+    """Open the catalogue (made on first start), the model, the agents and the router; ``stack`` closes them.
+
+    Args:
+        settings: what to open.
+        stack: takes what has to be closed.
+        runtime: a local model that the caller opened and closes; empty: one is opened.
+
+    Raises:
+        ShopfloorError: the catalogue can't be made or opened.
+    """
+    from shopfloor.tools.inventory import InventoryAgent
+    from shopfloor.tools.recommendation import RecommendationAgent
+
+    problems: list[str] = []
+    opening = asyncio.create_task(_runtime(settings, runtime, problems))
+    stack.push_async_callback(_close_late, opening, runtime)
+    encoding = asyncio.create_task(_encoder(settings, problems))
+    stack.push_async_callback(_close_late, encoding, None)
+    await asyncio.to_thread(_make_catalogue, settings)
+    catalogue = await stack.enter_async_context(Database(settings.catalogue_path))
+    cities = _Cities()
+    lexicon = replace(await catalogue.read(read_lexicon), is_city=cities.knows)
+    model = await opening
+    # A slow model must not hold an explanation up: the agent completes it from its template.
+    patience = min(settings.model_timeout_s, settings.explain_timeout_s)
+    recommendation = RecommendationAgent(catalogue, model, settings.model_copy(update={"model_timeout_s": patience}))
+    inventory = InventoryAgent(catalogue, model, settings)
+    router = await _router(settings, await encoding, problems)
+    warming = asyncio.create_task(_warm(recommendation, inventory, cities))
+    stack.push_async_callback(_cancel, warming)
+    return Agents(
+        catalogue=catalogue,
+        runtime=model,
+        recommendation=recommendation,
+        inventory=inventory,
+        router=router,
+        lexicon=lexicon,
+        model=model_card(model),
+        problems=tuple(problems),
+    )
+
+
+def model_card(runtime: Runtime | None) -> ModelCard:
+    """The local model as answers name it; without one, what answers instead."""
+    if runtime is None:
+        return ModelCard(name="templates", hash="", profile="none", runtime="none")
+    info: ModelInfo = runtime.info
+    return ModelCard(
+        name=info.name, hash=info.source_hash, adapter=info.adapter, profile=info.profile, runtime=info.runtime
+    )
+
+
+@dataclass
+class _Cities:
+    """Which names are cities; none is until the place names are read."""
+
+    gazetteer: Gazetteer | None = None
+
+    def knows(self, name: str) -> bool:
+        """Whether ``name`` is a city."""
+        return self.gazetteer is not None and plain(name) in self.gazetteer.by_name
+
+
+async def _warm(recommendation: "RecommendationAgent", inventory: "InventoryAgent", cities: _Cities) -> None:
+    """Read what the first questions would wait for; whatever fails here fails there again, with its reason."""
+    try:
+        await recommendation.warm()
+        cities.gazetteer = await inventory.places()
+    except (ShopfloorError, sqlite3.Error) as error:
+        log.warning("warming_failed", error=type(error).__name__)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _make_catalogue(settings: Settings) -> None:
+    from shopfloor.store.catalogue import ensure_catalogue
+
+    ensure_catalogue(settings)
+
+
+async def _runtime(settings: Settings, given: Runtime | None, problems: list[str]) -> Runtime | None:
+    from shopfloor.local_models import open_runtime
+
+    if given is not None:
+        return given
+    try:
+        return await open_runtime(settings)
+    except ModelError as error:
+        problems.append(f"The local model is not there: {error.detail}")
+        return None
+
+
+async def _close_late(opening: "asyncio.Task[Closable | None]", given: object) -> None:
+    """Close what was opened even where the opening around it failed or was cancelled."""
+    if not opening.done():
+        opening.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ShopfloorError):
+        opened = await opening
+        if opened is not None and opened is not given:
+            await opened.close()
+
+
+async def _encoder(settings: Settings, problems: list[str]) -> "Encoder | None":
+    from shopfloor.local_models import open_encoder
+
+    try:
+        return await open_encoder(settings)
+    except ModelError as error:
+        problems.append(f"The router's encoder is not there: {error.detail}")
+        return None
+
+
+async def _router(settings: Settings, encoder: "Encoder | None", problems: list[str]) -> Router | None:
+    from shopfloor.graph.local_router import LocalRouter
+
+    try:
+        return await asyncio.to_thread(LocalRouter.open, settings, encoder)
+    except ModelError as error:
+        problems.append(f"The local router is not there: {error.detail}")
+        return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
-from shopfloor.errors import ConfigError, NotFoundError, ShopfloorError, StoreError
+from shopfloor.errors import ConfigError, ImportRejectedError, NotFoundError, ShopfloorError, StoreError
 from shopfloor.settings import Settings
 from shopfloor.store.database import connect
 from shopfloor.store.importer.report import Progress
@@ -70,9 +70,8 @@ def ensure_catalogue(settings: Settings, *, progress: Progress | None = None) ->
         source, origin = demo_folder(), DEMO
     elif not shop.exists():
         raise ConfigError(f"SHOPFLOOR_SHOP: there is nothing at {shop}; name a shop's folder or database.")
-    elif shop.is_file() and shop.suffix.lower() in DATABASE_SUFFIXES and is_catalogue(shop):
-        open_catalogue(shop)
-        return shop
+    elif shop.is_file() and shop.suffix.lower() in DATABASE_SUFFIXES:
+        return _finished(shop)
     else:
         source, origin = shop, str(shop.resolve())
     if _is_current(own, source, origin):
@@ -176,6 +175,21 @@ def product_from_row(row: sqlite3.Row) -> Product:
 def split_list(value: str | None) -> tuple[str, ...]:
     """The parts of a ``|``-separated column."""
     return tuple(part for part in (value or "").split("|") if part)
+
+
+def _finished(path: Path) -> Path:
+    """Use a catalogue database where it lies. Somebody's own tables are never changed: they are imported by hand."""
+    try:
+        finished = is_catalogue(path)
+    except ImportRejectedError as error:
+        raise StoreError(error.detail) from error
+    if not finished:
+        raise ConfigError(
+            f"SHOPFLOOR_SHOP: {path.name} is not a finished catalogue; run 'shopfloor import {path}' once "
+            "and start without it."
+        )
+    open_catalogue(path)
+    return path
 
 
 def _is_current(path: Path, source: Path, origin: str) -> bool:

@@ -91,14 +91,16 @@ def test_a_finished_catalogue_is_used_where_it_lies(catalogue_path: Path, tmp_pa
     assert not (tmp_path / "data").exists()
 
 
-def test_somebodys_database_is_imported(tmp_path: Path) -> None:
+def test_somebodys_database_is_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "erp.db")) as connection, connection:
         connection.execute("CREATE TABLE products (sku TEXT, name TEXT)")
-        connection.execute("INSERT INTO products VALUES ('X', 'Kettle')")
-    path = ensure_catalogue(settings_of(tmp_path / "data", tmp_path / "erp.db"))
-    assert path == tmp_path / "data" / "shop.db"
-    with closing(connect(path, read_only=True)) as connection:
-        assert product_exists(connection, "X")
+    before = (tmp_path / "erp.db").read_bytes()
+    with pytest.raises(ConfigError, match="shopfloor import"):
+        ensure_catalogue(settings_of(tmp_path / "data", tmp_path / "erp.db"))
+    assert (tmp_path / "erp.db").read_bytes() == before
+    (tmp_path / "letter.db").write_bytes(b"dear grandmother" * 200)
+    with pytest.raises(StoreError, match="letter"):
+        ensure_catalogue(settings_of(tmp_path / "data", tmp_path / "letter.db"))
 
 
 def test_a_shop_that_can_not_be_used_is_a_wrong_setting(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shopfloor.errors import ModelError
 from shopfloor.local_models import open_runtime
-from shopfloor.local_models.divergence import next_token
+from shopfloor.local_models.divergence import next_token, read_verdict
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.llama_server import read_error
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
@@ -132,3 +133,31 @@ async def test_a_slot_handed_to_a_cancelled_caller_comes_back() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     async with asyncio.timeout(1):
         assert await pool.acquire("c") == slot
+
+
+@pytest.mark.slow
+async def test_the_faster_form_is_made_meanwhile_and_used_at_the_next_start(
+    model_settings: Settings, tmp_path: Path
+) -> None:
+    settings = model_settings.model_copy(update={"models": tmp_path, "model_form": "auto", "model_ctx": 512})
+    first = await open_runtime(settings)
+    assert isinstance(first, EmbeddedRuntime) and first._preparation is not None
+    assert first.info.form_hash == first.info.source_hash
+    assert (await first.chat(ASK, GenerateOptions(max_tokens=4, timeout_s=60))).text
+    assert await asyncio.to_thread(first._preparation.wait, 240) == 0
+    await first.close()
+    verdict = read_verdict(tmp_path / f"{first.info.source_hash[:16]}.q8_0.gguf")
+    assert verdict is not None
+    second = await open_runtime(settings)
+    assert isinstance(second, EmbeddedRuntime) and second._preparation is None
+    assert (second.info.quantisation == "Q8_0") is verdict.accepted
+    assert second.info.source_hash == first.info.source_hash
+    await second.close()
+
+
+async def test_closing_ends_an_unfinished_preparation(model_settings: Settings, tmp_path: Path) -> None:
+    settings = model_settings.model_copy(update={"models": tmp_path, "model_form": "auto", "model_ctx": 512})
+    runtime = await open_runtime(settings)
+    assert isinstance(runtime, EmbeddedRuntime) and runtime._preparation is not None
+    await runtime.close()
+    assert runtime._preparation.poll() is not None

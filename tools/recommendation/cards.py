@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shopfloor.tools.recommendation.query import ParsedRequest
-from shopfloor.tools.recommendation.snapshot import colour_words, size_label
+from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ def _variants(connection: sqlite3.Connection, skus: str) -> dict[str, list[sqlit
 
 def _meets(row: sqlite3.Row, parsed: ParsedRequest) -> bool:
     """Whether a variant is of the size and colour asked for (a variant that says nothing is)."""
-    size = size_label(str(row["size"])) if row["size"] else None
-    if parsed.sizes and size is not None and size not in parsed.sizes:
+    if parsed.sizes and row["size"] and not set(size_labels(str(row["size"]))) & set(parsed.sizes):
         return False
     colours = colour_words(str(row["colour"] or ""))
     return not (parsed.colours and colours) or any(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shopfloor.tools.recommendation.language import BREAKS, EMPTY_WORDS, KINDS, OCCASIONS
+from shopfloor.tools.recommendation.language import BREAKS, EMPTY_WORDS, GENDERS, KINDS, OCCASIONS
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token
 from shopfloor.tools.recommendation.vocabulary import Vocabulary
@@ -99,8 +99,8 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
         most = max(len(snapshot.category_stems[name]) for name in whole)
         return tuple(name for name in whole if len(snapshot.category_stems[name]) == most)
     for word in reversed(words):
-        if word in EMPTY_WORDS or word in OCCASIONS:
-            continue
+        if word in EMPTY_WORDS or word in OCCASIONS or word in GENDERS:
+            continue  # a person names a category only together with a thing: "kids shoes"
         part = tuple(name for name, stems in snapshot.category_stems.items() if word in stems)
         if part:
             closer = tuple(n for n in part if len(have & set(snapshot.category_stems[n])) > 1)
@@ -111,15 +111,24 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
-    words = [t.stem for t in clause.words if t.stem not in EMPTY_WORDS and t.word not in EMPTY_WORDS]
+    words = _things(clause)
     for word in reversed(words):
         if word in KINDS and _reachable(word, snapshot):
             return word
     for word in reversed(words):
         if word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE and word not in OCCASIONS:
             return word
-    known = [word for word in words if word in snapshot.stems and word not in OCCASIONS and not word.isdigit()]
-    return known[-1] if known and not clause.intro else None
+    if clause.intro:
+        return None
+    known = [word for word in words if word in snapshot.stems and not word.isdigit()]
+    things = [word for word in known if word not in OCCASIONS]
+    vague = {"gift", "present", "something", "anything", "outfit", "stuff"} & {t.stem for t in clause.words}
+    return (things or ([] if vague else known) or [None])[-1]
+
+
+def _things(clause: _Clause) -> list[str]:
+    """Stems of the clause that can name a thing."""
+    return [t.stem for t in clause.words if not {t.stem, t.word} & EMPTY_WORDS and t.stem not in GENDERS]
 
 
 def _reachable(word: str, snapshot: Snapshot) -> bool:
@@ -129,7 +138,7 @@ def _reachable(word: str, snapshot: Snapshot) -> bool:
 def _unknown_kind(main: Sequence[_Clause], vocabulary: Vocabulary, snapshot: Snapshot) -> Kind:
     """A thing this shop does not have, when the request plainly asks for one; so that the answer can say so."""
     for clause in main:
-        words = [t.stem for t in clause.words if t.stem not in EMPTY_WORDS and t.word not in EMPTY_WORDS]
+        words = _things(clause)
         if words and words[-1] in KINDS and not _reachable(words[-1], snapshot):
             return Kind(head=(words[-1],))
         if len(words) == 1 and not vocabulary.knows(words[0]) and words[0].isalpha() and len(words[0]) > 3:

@@ -256,8 +256,9 @@ def _read_denied_rest(reading: Reading) -> None:
 
 
 def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
-    free = [index for index in reading.left()]
-    kind = find_kind(reading.tokens, free, snapshot, vocabulary)
+    free = reading.left()
+    people = [i for i, token in enumerate(reading.tokens) if token.stem in GENDERS and i not in reading.denied]
+    kind = find_kind(reading.tokens, sorted({*free, *people}), snapshot, vocabulary)
     reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
     terms = [t for i in free if (t := reading.tokens[i].stem) not in EMPTY_WORDS and not _is_noise(reading.tokens[i])]
     occasion = next((token.stem for token in reading.tokens if {token.stem, token.word} & OCCASIONS), None)

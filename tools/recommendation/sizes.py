@@ -55,7 +55,13 @@ def _label(words: str, known: Mapping[str, object]) -> str | None:
     for form in forms:
         if form in known:
             return form
-    return None
+    return next((label for label in known if _spans(label, words)), None) if words.isdigit() else None
+
+
+def _spans(label: str, number: str) -> bool:
+    """Whether a label such as "39-42" holds a number."""
+    low, dash, high = label.partition("-")
+    return bool(dash) and low.isdigit() and high.isdigit() and int(low) <= int(number) <= int(high)
 
 
 def _is_meant(tokens: Sequence[Token], span: tuple[int, ...], words: str) -> bool:

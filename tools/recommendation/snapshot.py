@@ -96,6 +96,13 @@ def colour_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(out))
 
 
+def size_labels(text: str) -> tuple[str, ...]:
+    """What a size goes by: "S/M" is S, M and S/M."""
+    label = size_label(text)
+    parts = [part.strip() for part in label.split("/")]
+    return (label, *parts) if len(parts) > 1 and all(part.isalpha() and len(part) <= 4 for part in parts) else (label,)
+
+
 def size_label(text: str) -> str:
     """A size made comparable: " XL " → "xl"."""
     return " ".join(text.casefold().split())
@@ -194,12 +201,13 @@ class _Builder:
             colours = {word for word in name if word in self._known}
         for colour in colours:
             self.colour.add(colour, row)
-        sizes = {size_label(part) for part in str(product["sizes"] or "").split("|") if part.strip()}
-        sizes.update(v.size for v in variants if v.size)
+        listed = [part for part in str(product["sizes"] or "").split("|") if part.strip()]
+        sizes = {label for part in (*listed, *(v.size for v in variants if v.size)) for label in size_labels(part)}
         for size in sizes:
             self.size.add(size, row)
         self.varied.append(any(v.size and v.colours for v in variants))
-        for size, colour in {(v.size, c) for v in variants for c in v.colours if v.size}:
+        pairs = {(size, c) for v in variants for c in v.colours if v.size for size in size_labels(v.size)}
+        for size, colour in pairs:
             self.combo[size, colour].append(row)
 
     def _attributes(self, row: int, text: str, variants: Sequence[_Variant]) -> None:

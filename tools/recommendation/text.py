@@ -10,6 +10,7 @@ _JOINED = (
     (re.compile(r"\b(?:t|tee)[\s-]?shirts?\b"), "tshirt"),
     (re.compile(r"\bx[\s-]+(?=large|small)"), "x"),
     (re.compile(r"(?<=\w)['\u2019]s\b"), ""),
+    (re.compile(r"(?<=\w)['\u2019](?:m|re|ve|ll|d)\b"), ""),
     (re.compile(r"(?<=s)['\u2019](?=\s|$)"), ""),
     (re.compile(r"(?<=\w)n['\u2019]t\b"), " not"),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shopfloor.tools.recommendation.cards import Facts, Place
 from shopfloor.tools.recommendation.query import ParsedRequest
-from shopfloor.tools.recommendation.snapshot import colour_words, size_label
+from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
 from shopfloor.tools.recommendation.text import stems
 
 MIN_RATINGS = 3
@@ -105,7 +105,7 @@ def _met_wishes(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
         found = fact_attribute(facts, key, value)
         if found:
             yield found
-    sizes = [size for size in facts.sizes if size_label(size) in parsed.sizes]
+    sizes = [size for size in facts.sizes if set(size_labels(size)) & set(parsed.sizes)]
     if sizes:
         yield f"comes in {' and '.join(sizes[:2])}"
     brand = facts.brand or ""

@@ -18,6 +18,7 @@ from shopfloor.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
+    from langchain_google_genai import ChatGoogleGenerativeAI
 
 _RETRY_PAUSE_S = 0.2
 _RETRIED_CODES = frozenset({408, 429, 500, 502, 503, 504})
@@ -56,28 +57,49 @@ class ChatModel(Protocol):
         """Answer a conversation."""
         ...
 
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class RemoteModel:
+    """Google's chat model with the tools bound."""
+
+    def __init__(self, model: "ChatGoogleGenerativeAI") -> None:
+        from langchain_core.utils.function_calling import convert_to_openai_tool
+
+        tools: list[dict[str, object]] = []
+        for name, schema in TOOLS.items():
+            tool = convert_to_openai_tool(schema)
+            tool["function"]["name"] = name
+            tools.append(tool)
+        self._model = model
+        self._bound = cast("Runnable[object, AIMessage]", model.bind_tools(tools))
+
+    async def ainvoke(self, input: list[AnyMessage]) -> AIMessage:
+        """Answer a conversation."""
+        return await self._bound.ainvoke(input)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._model.async_client.aclose()
+
 
 def open_chat_model(settings: Settings) -> ChatModel:
     """Build the client with its tools bound. Imports Google's library (a second or two): call it on a worker thread."""
-    from langchain_core.utils.function_calling import convert_to_openai_tool
     from langchain_google_genai import ChatGoogleGenerativeAI
 
-    model = ChatGoogleGenerativeAI(
-        model=settings.gemini_model,
-        google_api_key=settings.google_api_key,
-        base_url=settings.gemini_base_url,
-        temperature=0.2,
-        timeout=settings.gemini_timeout_s,
-        max_retries=1,  # retries have one layer: Gemini._call
-        max_output_tokens=800,
+    return RemoteModel(
+        ChatGoogleGenerativeAI(
+            model=settings.gemini_model,
+            google_api_key=settings.google_api_key,
+            base_url=settings.gemini_base_url,
+            temperature=0.2,
+            timeout=settings.gemini_timeout_s,
+            max_retries=1,  # retries have one layer: Gemini._call
+            max_output_tokens=800,
+        )
     )
-    tools: list[dict[str, object]] = []
-    for name, schema in TOOLS.items():
-        tool = convert_to_openai_tool(schema)
-        tool["function"]["name"] = name
-        tools.append(tool)
-    bound: Runnable[object, AIMessage] = model.bind_tools(tools)
-    return cast(ChatModel, bound)
 
 
 class Gemini:
@@ -88,6 +110,10 @@ class Gemini:
         self._settings = settings
         self.budget = budget
         self.breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_reset_s)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._model.aclose()
 
     @property
     def usable(self) -> bool:
@@ -144,8 +170,10 @@ def retryable(error: BaseException) -> bool:
 
     if isinstance(error, GoogleRateLimitError):
         return True
-    if isinstance(error, (httpx.TransportError, ConnectionError)):
-        return not isinstance(error, httpx.TimeoutException)
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return False
+    if isinstance(error, (httpx.TransportError, OSError)) or type(error).__module__.startswith("aiohttp"):
+        return True
     return getattr(error, "code", None) in _RETRIED_CODES
 
 

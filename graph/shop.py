@@ -129,7 +129,7 @@ async def _open(settings: Settings, agents: Agents | None, stack: AsyncExitStack
     state = await stack.enter_async_context(Database(settings.state_path))
     traces = TraceStore(state)
     await traces.fail_interrupted()
-    gemini = await _gemini(settings, state)
+    gemini = await _gemini(settings, state, stack)
     replies = await asyncio.to_thread(load_replies)
     return Shop(
         settings=settings,
@@ -148,12 +148,14 @@ def _make_state(settings: Settings) -> None:
     open_state(settings.state_path)
 
 
-async def _gemini(settings: Settings, state: Database) -> Gemini | None:
+async def _gemini(settings: Settings, state: Database, stack: AsyncExitStack) -> Gemini | None:
     if settings.google_api_key is None or settings.gemini_daily_tokens == 0:
         return None
     used = await state.read(_tokens_today)
     model = await asyncio.to_thread(open_chat_model, settings)
-    return Gemini(model, settings, TokenBudget(settings.gemini_daily_tokens, used))
+    gemini = Gemini(model, settings, TokenBudget(settings.gemini_daily_tokens, used))
+    stack.push_async_callback(gemini.close)
+    return gemini
 
 
 def _tokens_today(connection: sqlite3.Connection) -> int:

@@ -82,7 +82,7 @@ class Supervisor:
                 return Decided(_read(message, turn), tokens, message if message.tool_calls else None)
             except SupervisorError as error:
                 fell_back = error.code
-                log.warning("gemini_fell_back", code=error.code)
+                log.warning("gemini_fell_back", code=error.code, cause=type(error.__cause__).__name__)
         if turn.findings:
             return Decided(_finish(turn), tokens, fell_back=fell_back)
         return Decided(await self._local(turn), tokens, fell_back=fell_back)

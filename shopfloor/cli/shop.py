@@ -49,7 +49,10 @@ def import_command(
     from shopfloor.store.importer import ImportOptions
 
     mapping = parse_mapping(columns or [])
-    target = into if into is not None else load_settings().data / "shop.db"
+    settings = load_settings()
+    target = into if into is not None else settings.data / "shop.db"
+    if into is None and settings.shop is not None:
+        typer.echo(f"Note: SHOPFLOOR_SHOP is set: the service shows {settings.shop}, not this import.", err=True)
     report = _with_progress(path, target, mapping, ImportOptions(shop_name=name, currency=currency, replace=replace))
     if as_json:
         print_json(report.to_json())

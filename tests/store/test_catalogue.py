@@ -52,9 +52,9 @@ def test_without_a_shop_it_is_the_demo_shop(tmp_path: Path) -> None:
 def test_the_second_start_imports_nothing_and_is_quick(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     ensure_catalogue(settings)
-    started = time.perf_counter()
+    started = time.process_time()
     path = ensure_catalogue(settings)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
     assert revision_of(path) == 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopfloor.store.database import connect
@@ -26,6 +26,7 @@ def slowly(baskets: list[set[int]]) -> dict[tuple[int, int], float]:
     return {pair: count / math.sqrt(bought[pair[0]] * bought[pair[1]]) for pair, count in together.items()}
 
 
+@settings(deadline=None)
 @given(BASKETS)
 def test_co_purchase_is_the_cosine_of_shared_baskets(baskets: list[set[int]]) -> None:
     pairs = np.array([(number, product) for number, basket in enumerate(baskets) for product in sorted(basket)])

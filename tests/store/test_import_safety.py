@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shopfloor.errors import ImportRejectedError
 from shopfloor.store.database import connect
@@ -97,3 +99,34 @@ def test_kill_9_in_the_middle_leaves_the_old_catalogue(
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     import_shop(small_shop, catalogue_path)
     assert revision(catalogue_path) == "2"
+
+
+LINES = st.lists(
+    st.text(st.one_of(st.sampled_from(",;\"'\n\r\t|=-.0123456789\x00\ufeff"), st.characters()), max_size=40), max_size=8
+)
+CONTENTS = st.one_of(
+    st.binary(max_size=200),
+    LINES.map(lambda lines: ("sku,name,price,sizes\n" + "\n".join(lines)).encode("utf-8", "surrogatepass")),
+)
+HISTORY = LINES.map(
+    lambda lines: ("ts,invoice,event,sku,quantity,price\n" + "\n".join(lines)).encode("utf-8", "replace")
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(products=CONTENTS, interactions=HISTORY)
+def test_whatever_the_files_hold_it_is_imported_or_refused(
+    small_shop: Path, catalogue_path: Path, products: bytes, interactions: bytes
+) -> None:
+    (small_shop / "products.csv").write_bytes(products)
+    (small_shop / "interactions.csv").write_bytes(interactions)
+    before = revision(catalogue_path)
+    try:
+        report = import_shop(small_shop, catalogue_path)
+    except ImportRejectedError as error:
+        assert error.detail
+        assert revision(catalogue_path) == before
+        return
+    assert revision(catalogue_path) != before
+    for file in report.files:
+        assert file.read == file.imported + file.rejected

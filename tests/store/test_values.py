@@ -5,7 +5,7 @@ import math
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopfloor.store.importer import values
@@ -61,6 +61,7 @@ def test_currency_of(written: str, code: str | None) -> None:
     assert values.currency_of(written) == code
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=0, max_value=10**7, places=2, allow_nan=False))
 def test_price_survives_every_common_notation(amount: object) -> None:
     plain = f"{amount:.2f}"
@@ -71,6 +72,7 @@ def test_price_survives_every_common_notation(amount: object) -> None:
         assert values.price(written) == pytest.approx(float(plain)), written
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.none(), st.binary()))
 def test_no_cell_crashes_a_reader(cell: object) -> None:
     readers = (values.text, values.identifier, values.joined, values.number, values.price, values.signed_price,
@@ -130,6 +132,12 @@ def test_timestamp(written: object, moment: str) -> None:
 def test_timestamp_refuses_what_it_would_have_to_guess(written: str) -> None:
     with pytest.raises(ValueError, match="write it as"):
         values.timestamp(written)
+
+
+def test_a_comma_in_a_coordinate_is_a_decimal_sign() -> None:
+    assert values.measure("45,764") == 45.764
+    assert values.measure("-0.5") == -0.5
+    assert values.measure(4) == 4.0
 
 
 def test_whole_and_count() -> None:

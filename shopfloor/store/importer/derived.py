@@ -89,7 +89,7 @@ def _stated_rating(attributes: str) -> tuple[float, int] | None:
     mean = next((found[name] for name in RATING_MEANS if name in found), None)
     number = next((found[name] for name in RATING_COUNTS if name in found), None)
     try:
-        stated, times = values.number(mean), values.count(number)
+        stated, times = values.measure(mean), values.count(number)
     except ValueError:
         return None
     return (stated, times) if stated is not None and stated >= 0 and times else None

@@ -90,8 +90,8 @@ STORES = Table(
         Field("city", also=("town", "store_city"), limit=NAME_LIMIT),
         Field("country", limit=NAME_LIMIT),
         Field("address", also=("street", "street_address", "physical_address"), limit=NAME_LIMIT),
-        Field("latitude", values.number, also=("lat",)),
-        Field("longitude", values.number, also=("lon", "lng", "long")),
+        Field("latitude", values.measure, also=("lat",)),
+        Field("longitude", values.measure, also=("lon", "lng", "long")),
         Field("type", also=("store_type",), limit=NAME_LIMIT),
         Field("state", also=("region", "province"), limit=NAME_LIMIT),
         Field("zip", values.identifier, also=("postcode", "postal_code", "zip_code", "zipcode")),
@@ -155,7 +155,7 @@ RATINGS = Table(
     (
         Field("sku", values.identifier, True, _SKU_NAMES),
         Field("review_no", values.identifier, also=("review_id", "id")),
-        Field("rating", values.number, True, ("stars", "score")),
+        Field("rating", values.measure, True, ("stars", "score")),
         Field("user_id", values.identifier, also=_CUSTOMER_NAMES),
     ),
 )

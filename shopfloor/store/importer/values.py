@@ -102,7 +102,7 @@ def joined(cell: object) -> str | None:
 
 
 def number(cell: object) -> float | None:
-    """A number such as a coordinate or a rating."""
+    """A number, its decimal sign and thousands as people write them."""
     if isinstance(cell, bool):
         raise ValueError("is true or false, not a number")  # noqa: TRY004  a reason for the report
     if isinstance(cell, int | float):
@@ -119,6 +119,13 @@ def number(cell: object) -> float | None:
     if math.isinf(value):
         raise ValueError("is infinite")
     return value
+
+
+def measure(cell: object) -> float | None:
+    """A coordinate or a rating: one comma is always the decimal sign (``45,764``), there are no thousands."""
+    if isinstance(cell, str) and cell.count(",") == 1 and "." not in cell:
+        return number(cell.replace(",", "."))
+    return number(cell)
 
 
 def price(cell: object) -> float | None:

@@ -18,6 +18,8 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 _WORD = re.compile(r"[^\W_]+(?:['’`][^\W_]+)*", re.UNICODE)
+_PLAIN = re.compile(r"[^\W_]+")
+_PLAIN_ASCII = re.compile(r"[a-z0-9]+")
 _POSSESSIVE = re.compile(r"['’`]s?$")
 
 
@@ -89,7 +91,9 @@ def strip_accents(text: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, no accents, words separated by one space, no punctuation."""
-    return " ".join(re.findall(r"[^\W_]+", strip_accents(text).casefold()))
+    if text.isascii():
+        return " ".join(_PLAIN_ASCII.findall(text.lower()))
+    return " ".join(_PLAIN.findall(strip_accents(text).casefold()))
 
 
 @lru_cache(maxsize=65_536)

@@ -38,12 +38,15 @@ class InventoryAgent:
     Place names are read on a thread at the first question (about two seconds), or before it by :meth:`warm`.
     """
 
-    def __init__(self, catalogue: Database, runtime: Runtime | None, settings: Settings) -> None:
+    def __init__(
+        self, catalogue: Database, runtime: Runtime | None, settings: Settings, *, gazetteer: Gazetteer | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._runtime = runtime
         self._settings = settings
         self._tracer = trace.get_tracer("shopfloor")
-        self._gazetteer: asyncio.Task[Gazetteer] | None = None
+        self._places = gazetteer
+        self._reading_places: asyncio.Task[Gazetteer] | None = None
         self._names: ShopNames | None = None
         self._building = asyncio.Lock()
 
@@ -143,11 +146,21 @@ class InventoryAgent:
             name=info.name, hash=info.form_hash, adapter=info.adapter, profile=info.profile, runtime=info.runtime
         )
 
+    async def _current_places(self) -> Gazetteer:
+        """The place names, read once; a caller that is cancelled does not stop the reading for others."""
+        if self._places is None:
+            if self._reading_places is None:
+                self._reading_places = asyncio.create_task(asyncio.to_thread(load_gazetteer))
+            try:
+                self._places = await asyncio.shield(self._reading_places)
+            finally:
+                if self._reading_places is not None and self._reading_places.done():
+                    self._reading_places = None
+        return self._places
+
     async def _current_names(self) -> tuple[ShopNames, Gazetteer]:
         """The shop's names at the catalogue's present revision, and the place names."""
-        if self._gazetteer is None or (self._gazetteer.done() and self._gazetteer.cancelled()):
-            self._gazetteer = asyncio.create_task(asyncio.to_thread(load_gazetteer))
-        gazetteer = await asyncio.shield(self._gazetteer)
+        gazetteer = await self._current_places()
         revision = await self._catalogue.read(read_revision)
         names = self._names
         if names is not None and names.revision == revision:

@@ -34,10 +34,11 @@ MAX_COVER_DAYS = 9_999.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Sales of one product over the window: mean and standard deviation of a day's units."""
+    """Sales of one product over a window of ``days``: mean and standard deviation of a day's units."""
 
     mean: float = 0.0
     deviation: float = 0.0
+    days: int = WINDOW_DAYS
 
     def cover(self, quantity: int) -> float | None:
         """Days ``quantity`` lasts, one decimal; None when nothing was sold."""
@@ -90,7 +91,7 @@ def sales_rates(
 def _rate(units: list[int], days: int) -> Rate:
     mean = sum(units) / days
     squares = sum((value - mean) ** 2 for value in units) + (days - len(units)) * mean**2
-    return Rate(mean, sqrt(squares / days))
+    return Rate(mean, sqrt(squares / days), days)
 
 
 def analyse(quantity: int, rate: Rate | None, settings: Settings) -> StockAnalysis:

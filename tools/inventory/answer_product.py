@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, at, joined, json_id, km, labels, place, units
+from shopfloor.tools.inventory.outcome import Outcome, at, joined, json_id, km, labels, place, units, verb
 from shopfloor.tools.inventory.product_facts import ProductFacts
 from shopfloor.tools.inventory.snapshot import Store
 
@@ -39,7 +39,7 @@ class ProductAnswers(ProductFacts):
             only = "just " if quantity <= self.shop.settings.low_stock_units else ""
             text = f"Yes, {at(store)} we have {only}{units(quantity)} of the {self.name}{self.said}."
         else:
-            why = "is sold out" if carried else "is not carried"
+            why = verb(self.name, "is", "are") + (" sold out" if carried else " not carried")
             text = f"Sorry, the {self.name}{self.said} {why} {at(store)}."
             text += self._elsewhere(store, facts)
         return self.outcome({"city": store.label}, facts, text)
@@ -108,10 +108,13 @@ class ProductAnswers(ProductFacts):
             shown = [
                 f"{name} ({self.stock[store.store_id]})" for name, store in zip(labels(having), having, strict=True)
             ]
-            verb = "store has" if len(having) == 1 else "stores have"
-            text = f"{len(having)} {verb} the {self.name}{self.said} in stock: {joined(shown, 12)}."
+            has = "store has" if len(having) == 1 else "stores have"
+            text = f"{len(having)} {has} the {self.name}{self.said} in stock: {joined(shown, 12)}."
         else:
-            text = f"Sorry, the {self.name}{self.said} is out of stock everywhere." + self.instead(facts)
+            text = (
+                f"Sorry, the {self.name}{self.said} {verb(self.name, 'is', 'are')} out of stock everywhere."
+                + self.instead(facts)
+            )
         return self.outcome({}, facts, text)
 
     def total_stock(self) -> Outcome:
@@ -120,7 +123,7 @@ class ProductAnswers(ProductFacts):
         where = "1 store" if count == 1 else f"{count} stores"
         text = f"In all we have {units(total)} of the {self.name}{self.said}, in {where}."
         if total == 0:
-            text = f"The {self.name}{self.said} is out of stock in every store."
+            text = f"The {self.name}{self.said} {verb(self.name, 'is', 'are')} out of stock in every store."
         return self.outcome({}, {"total_quantity": total, "stores_in_stock": count}, text)
 
     def nearest_other_store(self) -> Outcome:
@@ -136,7 +139,7 @@ class ProductAnswers(ProductFacts):
         else:
             others = [store for store in self.in_stock() if store.store_id != origin.store_id]
             if others:
-                text = f"I can't reckon a distance from {place(origin)}; the {self.name}{self.said} is in stock {_where(others)}."
+                text = f"I can't reckon a distance from {place(origin)}; the {self.name}{self.said} {verb(self.name, 'is', 'are')} in stock {_where(others)}."
             else:
                 text = f"Sorry, no other store has the {self.name}{self.said} in stock." + self.instead(facts)
         return self.outcome({"origin_city": origin.label}, facts, text)
@@ -196,9 +199,11 @@ class ProductAnswers(ProductFacts):
             "quantity": best,
         }
         if not leaders:
-            return self.outcome({}, facts, f"Sorry, the {self.name}{self.said} is out of stock everywhere.")
-        verb = "has" if len(leaders) == 1 else "each have"
-        text = f"{joined(labels(leaders))} {verb} the most of the {self.name}{self.said}: {units(best)}."
+            return self.outcome(
+                {}, facts, f"Sorry, the {self.name}{self.said} {verb(self.name, 'is', 'are')} out of stock everywhere."
+            )
+        has = "has" if len(leaders) == 1 else "each have"
+        text = f"{joined(labels(leaders))} {has} the most of the {self.name}{self.said}: {units(best)}."
         return self.outcome({}, facts, text)
 
     def multi_product(self) -> Outcome:

@@ -65,7 +65,11 @@ class ShopAnswers:
 
     def out_of_stock(self) -> Outcome:
         gone = [line for line in self._lines() if line.quantity == 0]
-        facts: dict[str, JsonValue] = {"skus": [line.sku for line in gone], "count": len(gone)}
+        facts: dict[str, JsonValue] = {
+            "skus": [line.sku for line in gone],
+            "names": {line.sku: line.name for line in gone},
+            "count": len(gone),
+        }
         if gone:
             what = "1 product is" if len(gone) == 1 else f"{len(gone)} products are"
             text = f"{_capital(self._where())} {what} sold out: {joined(line.name for line in gone)}."
@@ -166,6 +170,7 @@ def _list_facts(lines: Iterable[Line]) -> dict[str, JsonValue]:
     return {
         "skus": [line.sku for line in found],
         "quantities": {line.sku: line.quantity for line in found},
+        "names": {line.sku: line.name for line in found},
         "count": len(found),
     }
 

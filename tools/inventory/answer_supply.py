@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, json_id, labels, units
+from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, json_id, labels, units, verb
 from shopfloor.tools.inventory.product_facts import ProductFacts
 from shopfloor.tools.inventory.snapshot import Store
 
@@ -37,7 +37,9 @@ class SupplyAnswers(ProductFacts):
         quantity = self.stock.get(store.store_id, 0) if store else sum(self.stock.values())
         facts: dict[str, JsonValue] = {"sizes": list(sizes), "quantity": quantity}
         offered = (
-            f"The {self.name} comes in {joined(sizes, 15)}." if sizes else f"The {self.name} comes in one size only."
+            f"The {self.name} {verb(self.name, 'comes', 'come')} in {joined(sizes, 15)}."
+            if sizes
+            else f"The {self.name} {verb(self.name, 'comes', 'come')} in one size only."
         )
         where = at(store) if store else "in all stores together"
         text = f"{offered} {where[0].upper()}{where[1:]} there are {units(quantity)}."
@@ -67,10 +69,10 @@ class SupplyAnswers(ProductFacts):
             "daily_sales": round(rate.mean, 3) if rate.mean > 0 else None,
         }  # fmt: skip
         if cover is None:
-            text = f"We have {units(quantity)} of the {self.name}{where}, and sold none in the last 90 days of records."
+            text = f"We have {units(quantity)} of the {self.name}{where}, and sold none in the last {rate.days} days of records."
         else:
             text = (
-                f"We have {units(quantity)} of the {self.name}{where}. At {rate.mean:.2f} a day (last 90 days of"
+                f"We have {units(quantity)} of the {self.name}{where}. At {rate.mean:.2f} a day (last {rate.days} days of"
                 f" records) that lasts about {cover:.1f} days."
             )
             facts["daily_sales_said"] = round(rate.mean, 2)
@@ -82,10 +84,11 @@ class SupplyAnswers(ProductFacts):
         where = f" {at(store)}" if store else ""
         facts: dict[str, JsonValue] = {
             "quantity": quantity, "reorder_point": point, "reorder_now": point is not None and quantity <= point,
+            "window_days": rate.days,
             "lead_time_days": analysis.LEAD_TIME_DAYS,
         }  # fmt: skip
         if point is None:
-            text = f"The {self.name} did not sell{where} in the last 90 days of records, so there is no reorder point."
+            text = f"The {self.name} did not sell{where} in the last {rate.days} days of records, so there is no reorder point."
         else:
             now = "so it is time to order" if quantity <= point else "so there is no hurry"
             text = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, km, labels, place, units
+from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, km, labels, place, units, verb
 from shopfloor.tools.inventory.parse import PlaceRef
 from shopfloor.tools.inventory.queries import Narrowing, Product
 from shopfloor.tools.inventory.snapshot import Store
@@ -119,7 +119,7 @@ def _text(
     total = sum(stock.values())
     having = [shop.store(store_id) for store_id, quantity in stock.items() if quantity > 0]
     if not having:
-        return f"Sorry, the {name} is out of stock everywhere." + _instead(similar)
+        return f"Sorry, the {name} {verb(name, 'is', 'are')} out of stock everywhere." + _instead(similar)
     where = joined(labels(having), 6)
     short = f" That is fewer than the {wanted} you want." if total < wanted else ""
     return f"We have {units(total)} of the {name} in all, in {len(having)} of our stores: {where}.{short}"
@@ -140,7 +140,7 @@ def _at_stores(
     held = sum(stock.get(store.store_id, 0) for store in asked)
     where = at(asked[0]) if len(asked) == 1 else f"in {asked[0].label}"
     text = (
-        f"Sorry, the {name} is not in stock {where}."
+        f"Sorry, the {name} {verb(name, 'is', 'are')} not in stock {where}."
         if held == 0
         else (f"Sorry, {where} there is not enough of the {name}: {units(held)}, not {wanted}.")
     )

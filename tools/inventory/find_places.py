@@ -85,7 +85,7 @@ class PlaceFinder:
         ordinary = token in FRAME or reading.words[start] in FRAME or self._names.matcher.knows(token)
         if ordinary or token in COLOURS:
             return self._in_slot(start, start + 1) and reading.capitalised(start)
-        return own or reading.capitalised(start) or self._in_slot(start, start + 1)
+        return own or len(key) >= 5 or reading.capitalised(start) or self._in_slot(start, start + 1)
 
     def _in_slot(self, start: int, end: int) -> bool:
         """Whether the words stand where a place does: after a preposition, or before "store"."""

@@ -1,5 +1,6 @@
 """What a handler hands back, and the small words answers are put together from."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,18 @@ def joined(parts: Iterable[str], limit: int = LISTED, last: str = "and") -> str:
     if len(items) <= 1:
         return items[0] if items else ""
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def plural(name: str) -> bool:
+    """Whether a product's name is a plural: its last word outside brackets ends in s ("Boy's Jeans (Blue)")."""
+    words = re.sub(r"\(.*?\)", " ", name).split()
+    words = [word for word in words if word.casefold() not in ("women", "men", "kids", "boys", "girls")] or words
+    return bool(words) and words[-1].casefold().endswith("s") and not words[-1].casefold().endswith(("ss", "us"))
+
+
+def verb(name: str, one: str, many: str) -> str:
+    """The verb that goes with a product's name."""
+    return many if plural(name) else one
 
 
 def units(count: int) -> str:

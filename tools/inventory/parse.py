@@ -75,6 +75,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     """Read a question. Pure: the shop's stock is not needed, only its names."""
     mentions = read_mentions(text, names, gazetteer)
     places = merge_places(mentions, names)
+    mentions = _colours_to_products(mentions)
     mentions, colours = _colours_of_focus(mentions, context, names)
     wanted = [mention for mention in mentions.products if mention.kind != "none"]
     missing = [mention for mention in mentions.products if mention.kind == "none"]
@@ -101,6 +102,18 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
         return _finish(Parsed(locator, mentions, tuple(products), tuple(places)), context)
     intent = product_intent(mentions, scene)
     return _finish(Parsed(intent, mentions, tuple(products), tuple(places)), context)
+
+
+def _colours_to_products(mentions: Mentions) -> Mentions:
+    """A lone colour beside a product ("the gloves in size M, in red") is that product's colour."""
+    kept: list[ProductMention] = []
+    for mention in mentions.products:
+        colour = not mention.exact and bool(mention.words) and set(mention.words) <= COLOURS
+        if colour and kept:
+            kept[-1] = replace(kept[-1], words=(*kept[-1].words, *mention.words))
+        else:
+            kept.append(mention)
+    return replace(mentions, products=tuple(kept))
 
 
 def _colours_of_focus(

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, Shop, joined
+from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, verb
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Narrowing
 from shopfloor.tools.inventory.snapshot import Store
@@ -79,7 +79,7 @@ class ProductFacts:
         facts: dict[str, JsonValue] = {
             "carried": False, "quantity": 0, "in_stock": False, "answer": False, "error": "unknown_variant",
         }  # fmt: skip
-        text = f"Sorry, the {self.name} does not come in {joined(self.refused)}; {self.note.strip()}."
+        text = f"Sorry, the {self.name} {verb(self.name, 'does', 'do')} not come in {joined(self.refused)}; {self.note.strip()}."
         slots: dict[str, JsonValue] = {"sku": self.sku}
         return Outcome("answered", self.parsed.intent, slots, facts, text, sku=self.sku)
 

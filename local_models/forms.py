@@ -56,6 +56,8 @@ def derive(source: ModelFile, recipe: Recipe, folder: Path, progress: Progress |
         with exclusive(folder / f".{target.name}.lock"):
             if is_whole(target):
                 return target
+            for abandoned in folder.glob(f".{target.name}.*.part"):  # by a process that was killed while writing
+                abandoned.unlink(missing_ok=True)
             with replacing(target) as temporary:
                 _write(source.header, recipe, temporary, progress)
     except OSError as error:

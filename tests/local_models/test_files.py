@@ -118,6 +118,7 @@ def test_a_shortened_form_holds_the_first_blocks_only(source: ModelFile, tmp_pat
     made = path.stat().st_mtime_ns
     assert derive(source, Recipe(2), tmp_path).stat().st_mtime_ns == made
     path.write_bytes(path.read_bytes()[:1_000_000])
+    (tmp_path / f".{path.name}.killed.part").write_bytes(b"half a file")
     assert read_header(derive(source, Recipe(2), tmp_path)).of_architecture("block_count") == 2
     with pytest.raises(ModelMissingError, match="fewer than 99 blocks"):
         derive(source, Recipe(99), tmp_path)

@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
+import anyio
+
 from shopfloor.errors import ModelError, ShopfloorError
 from shopfloor.observability import Metrics, TokenCounts, TurnLabels, get_logger
 from shopfloor.settings import Settings
@@ -209,15 +211,18 @@ class Service:
             ShopfloorError: the turn failed before it said anything.
         """
         assistant = await self.assistant()
-        started = time.perf_counter()
-        events = assistant.stream(text, user_id=user_id, thread_id=thread_id, door=door)
+        turn = _Turn(assistant.stream(text, user_id=user_id, thread_id=thread_id, door=door))
         try:
-            first = await anext(events)
-        except StopAsyncIteration as error:
-            raise ModelError("The turn ended without an answer; try again.") from error
+            first = await turn.next()
+        except BaseException:
+            await turn.stop()
+            raise
+        if first is None:
+            raise ModelError("The turn ended without an answer; try again.")
         if isinstance(first, ErrorEvent):
+            await turn.stop()
             raise error_of(first)
-        return self._follow(first, events, started)
+        return self._follow(first, turn)
 
     async def ask(self, text: str, *, user_id: str, thread_id: str | None, door: str) -> Reply:
         """Run a turn to its end.
@@ -227,24 +232,21 @@ class Service:
         """
         return await reply_of(await self.begin(text, user_id=user_id, thread_id=thread_id, door=door))
 
-    async def _follow(
-        self, first: TurnEvent, events: AsyncIterator[TurnEvent], started: float
-    ) -> AsyncGenerator[TurnEvent, None]:
+    async def _follow(self, first: TurnEvent, turn: "_Turn") -> AsyncGenerator[TurnEvent, None]:
         first_token: float | None = None
         try:
             event: TurnEvent | None = first
             while event is not None:
                 if isinstance(event, TokenEvent) and first_token is None:
-                    first_token = time.perf_counter() - started
+                    first_token = turn.seconds()
                 elif isinstance(event, DoneEvent):
-                    self._count(event.reply, time.perf_counter() - started, first_token)
+                    self._count(event.reply, turn.seconds(), first_token)
                 elif isinstance(event, ErrorEvent):
                     self.metrics.errors.labels(route="turn", code=event.code).inc()
                 yield event
-                event = await anext(events, None)
+                event = await turn.next()
         finally:
-            if isinstance(events, AsyncGenerator):
-                await events.aclose()
+            await turn.stop()
 
     def _count(self, reply: Reply, seconds: float, first_token: float | None) -> None:
         usage = reply.usage
@@ -276,6 +278,47 @@ class Service:
         if not response.duplicate:
             self.metrics.feedback.labels(agent=response.agent).inc()
         return response
+
+
+class _Turn:
+    """A turn in a task of its own.
+
+    The server cancels a stream's task again at every await once its client has gone; the turn is cancelled once, and
+    has the time to write down that it was.
+    """
+
+    def __init__(self, events: AsyncIterator[TurnEvent]) -> None:
+        self._started = time.perf_counter()
+        self._queue: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._pump(events))
+
+    async def _pump(self, events: AsyncIterator[TurnEvent]) -> None:
+        try:
+            async for event in events:
+                self._queue.put_nowait(event)
+        finally:
+            self._queue.put_nowait(None)
+
+    async def next(self) -> TurnEvent | None:
+        """The next event; None at the end. Raises what the turn raised."""
+        event = await self._queue.get()
+        if event is None:
+            await self._task
+        return event
+
+    async def stop(self) -> None:
+        """Stop the turn, if it goes on, and wait until it has stopped."""
+        if not self._task.done():
+            self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            # Seen here, so that an error nobody waited for is not reported as forgotten.
+            self._task.exception()
+
+    def seconds(self) -> float:
+        """Seconds since the message came."""
+        return time.perf_counter() - self._started
 
 
 async def reply_of(events: AsyncGenerator[TurnEvent, None]) -> Reply:

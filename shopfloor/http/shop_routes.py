@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from shopfloor.http.service import Service
-from shopfloor.http.starters import starters
+from shopfloor.http.starters import shelves, starters
 from shopfloor.store.database import connect
 from shopfloor.store.meta import read_meta
 from shopfloor.tools.schemas import ProductRef, ShortText
@@ -18,11 +18,15 @@ FOUND_AT_MOST = 8
 
 
 class ShopCard(BaseModel):
-    """The shop as a page shows it. ``starters``: messages that make sense here, made from its range and its stock."""
+    """The shop as a page shows it.
+
+    ``starters``: messages that make sense here, made from its range and its stock. ``shelves``: its main categories.
+    """
 
     name: str
     currency: str
     starters: list[str] = Field(default_factory=list)
+    shelves: list[str] = Field(default_factory=list)
 
 
 def shop_routes(service: Service) -> APIRouter:
@@ -36,6 +40,7 @@ def shop_routes(service: Service) -> APIRouter:
                 name=meta.get("shop_name", "shopfloor"),
                 currency=meta.get("currency", ""),
                 starters=starters(connection),
+                shelves=shelves(connection),
             )
 
     def read_products(wanted: str) -> list[ProductRef]:

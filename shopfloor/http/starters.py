@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STARTERS = 4
+SHELVES = 6
 READ_AT_MOST = 2_000
 LONGEST_NAME = 48
 LONGEST_CATEGORY = 28
@@ -26,16 +27,23 @@ class _Product:
 def starters(connection: sqlite3.Connection) -> list[str]:
     """At most four first messages: a category with a price, a product in a city, a favourite, a mixed wish."""
     products = _products(connection)
-    shelves = _shelves(products)
+    by_shelf = _shelves(products)
     made: list[str | None] = []
-    for at, shelf in enumerate(shelves[:2]):
+    for at, shelf in enumerate(by_shelf[:2]):
         made.append(_coloured(shelf) if at == 0 else _priced(shelf))
     made.insert(1, _in_city(connection, products))
-    if len(shelves) > 2:
-        made.append(_mixed(connection, shelves[2]))
-    if not shelves:
+    if len(by_shelf) > 2:
+        made.append(_mixed(connection, by_shelf[2]))
+    if not by_shelf:
         made.extend(f"Something like {product.name}" for product in products[:3] if len(product.name) <= LONGEST_NAME)
     return list(dict.fromkeys(text for text in made if text))[:STARTERS]
+
+
+def shelves(connection: sqlite3.Connection) -> list[str]:
+    """The names of at most six categories, the one that brings in most first; empty where the shop has none."""
+    return [
+        shelf[0].category[:1].upper() + shelf[0].category[1:] for shelf in _shelves(_products(connection))[:SHELVES]
+    ]
 
 
 def _products(connection: sqlite3.Connection) -> list[_Product]:

@@ -46,7 +46,7 @@ def test_one_turn_is_one_tree(server: Served, client: httpx.Client) -> None:
     assert [span.name for span in roots] == ["POST /shop/invoke"]
     paths = [path_to_root(span, spans) for span in spans.values()]
     names = {path[0] for path in paths}
-    for node in ("supervisor", "recommendation", "inventory", "respond"):
+    for node in ("supervisor", "agent.recommendation", "agent.inventory"):
         matching = [name for name in names if node in name]
         assert matching, f"no span of the node {node} among {sorted(names)}"
     below_a_node = [path for path in paths if any("recommendation" in name for name in path[1:])]

@@ -87,10 +87,13 @@ class RemoteModel:
 
 def open_chat_model(settings: Settings) -> ChatModel:
     """Build the client with its tools bound. Imports Google's library (a second or two): call it on a worker thread."""
+    import httpx
     from langchain_google_genai import ChatGoogleGenerativeAI
 
     return RemoteModel(
         ChatGoogleGenerativeAI(
+            # A transport of its own makes Google's library use httpx: beside aiohttp it drops the body of an error.
+            client_args={"transport": httpx.AsyncHTTPTransport()},
             model=settings.gemini_model,
             google_api_key=settings.google_api_key,
             base_url=settings.gemini_base_url,
@@ -172,7 +175,7 @@ def retryable(error: BaseException) -> bool:
         return True
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return False
-    if isinstance(error, (httpx.TransportError, OSError)) or type(error).__module__.startswith("aiohttp"):
+    if isinstance(error, (httpx.TransportError, OSError)):
         return True
     return getattr(error, "code", None) in _RETRIED_CODES
 

@@ -35,6 +35,7 @@ _DISCLAIMS = re.compile(
 _LIMIT = re.compile(
     r"\b(under|below|less than|up to|within|over|above|around|about|budget|at most|maximum)\b", re.IGNORECASE
 )
+_PRICED = re.compile(r"\b(costs?|price[sd]?|only|pay|yours for|for just|cheap\w*)\b", re.IGNORECASE)
 _COUNTS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12, "dozen": 12,
@@ -108,7 +109,9 @@ def is_grounded(sentence: str, facts: Facts, asked: set[float]) -> bool:
     if not _known(money, facts.numbers | limits):
         return False
     bare = _numbers(_CODE.sub(" ", sentence)) - money
-    if not _known(bare, facts.numbers | asked):
+    # "It costs 1" is a price too, whatever the currency is called.
+    spoken = asked if limits or not _PRICED.search(sentence) else set[float]()
+    if not _known(bare, facts.numbers | spoken):
         return False
     counted = {float(_COUNTS[match["count"].casefold()]) for match in _COUNTED.finditer(sentence)}
     if not _known(counted, facts.numbers):

@@ -4,16 +4,19 @@
 client is taken to send the whole conversation, as the chat playground does, and its past finds the thread.
 """
 
+import asyncio
 import contextlib
+import contextvars
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any, cast
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Request
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun as AsyncRun
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from langserve import add_routes  # pyright: ignore[reportUnknownVariableType]
 from langserve.schema import CustomUserType
@@ -24,6 +27,8 @@ from shopfloor.http.continuity import Continuity, Said
 from shopfloor.http.identity import identify
 from shopfloor.http.service import Service, error_of
 from shopfloor.tools.schemas import DoneEvent, ErrorEvent, Reply, ThreadId, TokenEvent, UserId
+
+T = TypeVar("T")
 
 BATCH_MAX = 16
 MESSAGES_MAX = 200
@@ -128,7 +133,9 @@ class ShopRunnable(Runnable[Any, AIMessage]):
     async def _answer(self, input: Any, run_manager: AsyncRun, config: RunnableConfig) -> AIMessage:
         turn = _Turn.of(input, config, self._continuity)
         caller = turn.caller
-        reply = await self._service.ask(turn.text, user_id=caller.user_id, thread_id=caller.thread_id, door="langserve")
+        reply = await _detached(
+            self._service.ask(turn.text, user_id=caller.user_id, thread_id=caller.thread_id, door="langserve")
+        )
         turn.finish(reply)
         return AIMessage(content=reply.text, id=f"run-{reply.trace_id}", response_metadata=_metadata(reply))
 
@@ -139,8 +146,8 @@ class ShopRunnable(Runnable[Any, AIMessage]):
             turn = _Turn.of(input, config, self._continuity)
             caller = turn.caller
             try:
-                events = await self._service.begin(
-                    turn.text, user_id=caller.user_id, thread_id=caller.thread_id, door="langserve"
+                events = await _detached(
+                    self._service.begin(turn.text, user_id=caller.user_id, thread_id=caller.thread_id, door="langserve")
                 )
                 async with contextlib.aclosing(events):
                     async for event in events:
@@ -155,6 +162,17 @@ class ShopRunnable(Runnable[Any, AIMessage]):
                 # LangServe would turn it into "Internal Server Error"; the shopper can use the sentence.
                 problem = {"code": error.code, "detail": error.detail, "status": error.status}
                 yield AIMessageChunk(content=error.detail, response_metadata={"error": problem})
+
+
+async def _detached(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work`` outside the caller's run.
+
+    LangChain would otherwise take the graph for a part of it, and send its inner states, prompts included, to whoever
+    reads ``stream_log`` or ``stream_events``.
+    """
+    context = contextvars.copy_context()
+    context.run(var_child_runnable_config.set, None)
+    return await asyncio.create_task(work, context=context)
 
 
 class _Turn:

@@ -7,10 +7,11 @@ Both return at once: databases and models are opened by the first turn.
 import sqlite3
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
-from langgraph.types import Checkpointer, RetryPolicy
+from langgraph.types import RetryPolicy
 
 from shopfloor.graph.nodes.failure import inventory_failed, recommendation_failed
 from shopfloor.graph.nodes.inventory import InventoryNode
@@ -28,7 +29,7 @@ _BUSY = RetryPolicy(max_attempts=2, initial_interval=0.05, jitter=False, retry_o
 def build_graph(
     *,
     settings: Settings | None = None,
-    checkpointer: Checkpointer = None,
+    checkpointer: BaseCheckpointSaver[Any] | bool | None = None,
     store: BaseStore | None = None,
     resources: Resources | None = None,
 ) -> CompiledStateGraph[ShopState, ShopContext, Any, Any]:

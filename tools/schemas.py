@@ -66,7 +66,7 @@ class RecommendedItem(BaseModel):
     position: int = Field(ge=1)
     category: str | None = None
     colour: str | None = None
-    sizes: list[str] = Field(default_factory=list)
+    sizes: list[str] = Field(default_factory=list[str])
     rating_mean: float | None = None
     rating_count: int = 0
     stock_total: int = 0
@@ -160,7 +160,7 @@ class InventoryResponse(BaseModel):
     total_quantity: int
     stores: list[StoreStock]
     analysis: StockAnalysis
-    alternatives: list[Alternative] = Field(default_factory=list)
+    alternatives: list[Alternative] = Field(default_factory=list[Alternative])
     answer: str
     model: ModelCard
     degraded: bool = False
@@ -179,7 +179,7 @@ class InventoryAnswer(BaseModel):
     slots: dict[str, JsonValue] = Field(default_factory=dict)
     structured: dict[str, JsonValue] = Field(default_factory=dict)
     answer: str
-    options: list[str] = Field(default_factory=list)
+    options: list[str] = Field(default_factory=list[str])
     product: ProductRef | None = None
     stock: InventoryResponse | None = None
     slots_by: Literal["rules", "model", "caller"] = "rules"
@@ -271,7 +271,7 @@ class HistoryMessage(BaseModel):
     text: str
     trace_id: str | None = None
     recommendation_id: str | None = None
-    items: list[RecommendedItem] = Field(default_factory=list)
+    items: list[RecommendedItem] = Field(default_factory=list[RecommendedItem])
 
 
 # A turn --------------------------------------------------------------------------------------------------------------
@@ -304,11 +304,11 @@ class Reply(BaseModel):
     thread_id: str
     user_id: str
     route: RouteInfo
-    items: list[RecommendedItem] = Field(default_factory=list)
+    items: list[RecommendedItem] = Field(default_factory=list[RecommendedItem])
     recommendation_id: str | None = None
     inventory: InventoryAnswer | None = None
     answer_ids: dict[str, str] = Field(default_factory=dict)
-    options: list[str] = Field(default_factory=list)
+    options: list[str] = Field(default_factory=list[str])
     model: ModelCard
     degraded: bool = False
     timings_ms: dict[str, float] = Field(default_factory=dict)

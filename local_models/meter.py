@@ -1,5 +1,6 @@
 """Counts what a runtime does: requests, tokens, latencies, memory. Thread-safe."""
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -35,7 +36,7 @@ class Meter:
         try:
             yield
             failed = False
-        except GeneratorExit:  # a reader that had enough is no failure
+        except (GeneratorExit, asyncio.CancelledError):  # a caller that had enough is no failure
             failed = False
             raise
         finally:

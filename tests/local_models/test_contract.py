@@ -71,12 +71,14 @@ async def test_closing_a_stream_frees_its_slot(backend: Runtime) -> None:
 @pytest.mark.parametrize("messages", [STORY, LONG_PROMPT], ids=["generating", "reading the prompt"])
 async def test_cancelling_frees_the_slots(backend: Runtime, messages: list[Message]) -> None:
     before_s = await fresh_answer(backend)
+    failed = (await backend.stats()).failed
     tasks = [asyncio.create_task(backend.chat(messages, LONG)) for _ in range(SLOTS + 3)]
     await asyncio.sleep(0.4)
     for task in tasks:
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
+    assert (await backend.stats()).failed == failed
     await assert_free(backend, before_s)
 
 

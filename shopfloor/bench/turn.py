@@ -189,7 +189,7 @@ async def _check(shop: Shop, question: str, city: str | None) -> None:
 async def _through(graph: Graph, text: str) -> None:
     thread = uuid.uuid4().hex
     config: RunnableConfig = {"configurable": {"thread_id": thread}}
-    await graph.ainvoke(
+    await graph.ainvoke(  # pyright: ignore[reportUnknownMemberType]  # its own Command is untyped
         {"messages": [HumanMessage(text, id=uuid.uuid4().hex)]},
         config,
         context=ShopContext(user="bench", thread=thread, door="bench"),

@@ -10,8 +10,6 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from shopfloor.graph.cues import words
-
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,3}(?:[ ,.]\d{3})*(?:[.,]\d+)?(?!\w)|(?<![\w.,])\d+(?:[.,]\d+)?(?![\w])")
 _MONEY = re.compile(
@@ -46,35 +44,57 @@ _COUNTED = re.compile(
 )
 
 
+_PRICE_KEYS = frozenset({"price", "price_min", "price_max"})
+_NUMBER_KEYS = frozenset(
+    {
+        "quantity", "total_quantity", "stock_total", "units", "count", "distance_km", "days_of_cover", "reorder_point",
+        "rating_mean", "rating_count", "total", "threshold",
+    }
+)  # fmt: skip
+_UNIT_KEYS = frozenset({"quantity", "total_quantity", "stock_total", "units"})
+
+
 @dataclass
 class Facts:
-    """What may be said. ``numbers``: prices, quantities, distances; ``codes``: SKUs and store ids."""
+    """What may be said.
 
+    Attributes:
+        prices: amounts of money.
+        numbers: quantities, distances and the like.
+        codes: SKUs and ids.
+        some_in_stock: something is known to be in stock; ``some_out``: something is known not to be.
+    """
+
+    prices: set[float] = field(default_factory=set[float])
     numbers: set[float] = field(default_factory=set[float])
     codes: set[str] = field(default_factory=set[str])
     some_in_stock: bool = False
     some_out: bool = False
-    words: set[str] = field(default_factory=set[str])
 
     def add(self, value: JsonValue) -> None:
-        """Take up every number and string of a JSON value; ``in_stock``, ``available`` and quantities are stock facts."""
+        """Take up a result's prices, quantities, codes and texts by their names."""
         for key, leaf in _leaves(value, ""):
             if isinstance(leaf, bool):
                 self._add_flag(key, leaf)
             elif isinstance(leaf, int | float):
-                self.numbers.add(round(float(leaf), 2))
-                if key in {"quantity", "total_quantity", "stock_total", "units"}:
-                    self._add_flag("available", leaf > 0)
+                self._add_number(key, float(leaf))
             elif isinstance(leaf, str):
                 self.add_text(leaf)
 
     def add_text(self, text: str) -> None:
-        """Take up what a text that is itself a fact says (a product's name or description, an agent's own answer)."""
-        self.numbers.update(_numbers(text))
+        """Take up what a text that is itself a fact says: a name, a description, an agent's own answer."""
+        money = _money(text)
+        self.prices |= money
+        self.numbers |= _numbers(text) - money
         self.codes.update(code.upper() for code in _CODE.findall(text))
-        if "_" in text or "-" in text:
-            self.codes.add(text.strip().upper())
-        self.words.update(words(text))
+
+    def _add_number(self, key: str, value: float) -> None:
+        if key in _PRICE_KEYS:
+            self.prices.add(round(value, 2))
+        elif key in _NUMBER_KEYS:
+            self.numbers.add(round(value, 2))
+        if key in _UNIT_KEYS:
+            self._add_flag("available", value > 0)
 
     def _add_flag(self, key: str, value: bool) -> None:
         if key in {"in_stock", "available"}:
@@ -104,14 +124,14 @@ def is_grounded(sentence: str, facts: Facts, asked: set[float]) -> bool:
     """Whether facts carry everything checkable that a sentence says."""
     if any(code.upper() not in facts.codes for code in _CODE.findall(sentence)):
         return False
-    money = {value for match in _MONEY.findall(sentence) for value in _numbers(match)}
     limits = asked if _LIMIT.search(sentence) else set[float]()
-    if not _known(money, facts.numbers | limits):
+    money = _money(sentence)
+    if not _known(money, facts.prices | limits):
         return False
-    bare = _numbers(_CODE.sub(" ", sentence)) - money
     # "It costs 1" is a price too, whatever the currency is called.
-    spoken = asked if limits or not _PRICED.search(sentence) else set[float]()
-    if not _known(bare, facts.numbers | spoken):
+    bare = _numbers(_CODE.sub(" ", sentence)) - money
+    allowed = facts.prices | limits if _PRICED.search(sentence) else facts.numbers | facts.prices | asked
+    if not _known(bare, allowed):
         return False
     counted = {float(_COUNTS[match["count"].casefold()]) for match in _COUNTED.finditer(sentence)}
     if not _known(counted, facts.numbers):
@@ -127,6 +147,10 @@ def _known(values: Iterable[float], facts: set[float]) -> bool:
     return all(any(abs(value - fact) < 0.005 for fact in facts) for value in values)
 
 
+def _money(text: str) -> set[float]:
+    return {value for match in _MONEY.findall(text) for value in _numbers(match)}
+
+
 def _numbers(text: str) -> set[float]:
     found: set[float] = set()
     for match in _NUMBER.findall(text):
@@ -139,7 +163,7 @@ def _numbers(text: str) -> set[float]:
 def _number(text: str) -> float | None:
     raw = text.strip(" .,")
     # "1,299.50", "1.299,50", "12,5": the last mark with one or two digits behind it is the decimal one.
-    match = re.fullmatch(r"(?P<whole>[\d ,.]*\d)(?:[.,](?P<cents>\d{1,2}))?", raw)
+    match = re.fullmatch(r"(?P<whole>[\d ,.]*?\d)(?:[.,](?P<cents>\d{1,2}))?", raw)
     if match is None:
         return None
     whole = re.sub(r"[ ,.]", "", match["whole"])

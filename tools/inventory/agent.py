@@ -149,13 +149,10 @@ class InventoryAgent:
     async def _current_places(self) -> Gazetteer:
         """The place names, read once; a caller that is cancelled does not stop the reading for others."""
         if self._places is None:
-            if self._reading_places is None:
+            failed = self._reading_places is not None and self._reading_places.done()
+            if self._reading_places is None or failed:
                 self._reading_places = asyncio.create_task(asyncio.to_thread(load_gazetteer))
-            try:
-                self._places = await asyncio.shield(self._reading_places)
-            finally:
-                if self._reading_places is not None and self._reading_places.done():
-                    self._reading_places = None
+            self._places = await asyncio.shield(self._reading_places)
         return self._places
 
     async def _current_names(self) -> tuple[ShopNames, Gazetteer]:

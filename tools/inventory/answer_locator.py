@@ -45,6 +45,9 @@ class LocatorAnswers:
         if not stores and self._mentions.zips:
             ids = [store_id for code in self._mentions.zips for store_id in self._shop.names.zips.get(code, ())]
             stores = [self._shop.store(store_id) for store_id in ids]
+        named = [store for store in stores if self._parsed.places and store.store_id in self._parsed.places[0].named]
+        if len(named) == 1:
+            return then(named[0])
         if len(stores) == 1:
             return then(stores[0])
         return ask_store(self._parsed.intent, stores or list(self._shop.names.stores.values()))

@@ -65,7 +65,7 @@ class SupplyAnswers(ProductFacts):
         cover = rate.cover(quantity)
         where = f" {at(store)}" if store else ""
         facts: dict[str, JsonValue] = {
-            "quantity": quantity, "days_of_cover": cover,
+            "quantity": quantity, "days_of_cover": cover, "window_days": rate.days,
             "daily_sales": round(rate.mean, 3) if rate.mean > 0 else None,
         }  # fmt: skip
         if cover is None:

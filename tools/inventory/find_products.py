@@ -178,8 +178,10 @@ class ProductFinder:
             return "connector"
         if token.isdigit() or token in NUMBER_WORDS:
             return "number"
-        if token in HARD_FRAME or word in HARD_FRAME or len(token) < 2:
+        if token in HARD_FRAME or word in HARD_FRAME:
             return "stop"
+        if len(token) < 2:
+            return "weak" if self._matcher.knows(token) else "stop"
         if token in FRAME or word in FRAME:
             return "weak" if self._matcher.knows(token) else "stop"
         if not self._matcher.knows(token) and self._misspelt_frame(token):

@@ -26,7 +26,7 @@ MOST = re.compile(
 )
 TOTAL = re.compile(
     rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
-    rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for) (all|every|each)( of)?( the| our| your)? {_STORE}|"
+    rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for|counting|including|of) (all|every|each)( of)?( the| our| your)? {_STORE}|"
     rf"all (our |your |the )?{_STORE}|put together|added? (up|together)|add up)\b"
 )
 HOW_MANY = re.compile(
@@ -38,7 +38,7 @@ LIST_STORES = re.compile(
 )
 ZERO = re.compile(
     r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock)|unavailable|"
-    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing from the shelves|none of|0 (units|stock|left|items|pieces))\b"
+    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
 )
 LOW = re.compile(
     r"\b(low|lowest|running (low|out|short)|few(er)?|scarce|nearly (gone|out|empty)|almost (gone|out|empty|sold)|short (on|of|supply)|below|under|at most|or less|"
@@ -106,7 +106,7 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
         text,
     ):
         return "hours_on_day" if mentions.days else "store_hours"
-    if nearest or re.search(r"\bnext (nearest|closest)\b", text):
+    if nearest or re.search(r"\bnext (nearest|closest|stores?|shops?|branch)\b", text):
         if mentions.zips and not scene.places:
             return "nearest_other" if OTHER.search(text) else "nearest_store"
         if scene.places:
@@ -139,7 +139,7 @@ def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
         )
         is not None
     )
-    if stock or scene.category or scene.unknown_product or mentions.amounts:
+    if stock or scene.category or scene.unknown_product or mentions.amounts or ZERO.search(text):
         return None
     if mentions.zips and not scene.places:
         return "store_by_zip"
@@ -152,7 +152,7 @@ def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
         where
         and stores
         and re.search(
-            r"\b(which|what|list|any|are there|do you have|is there|show|have you|all|got|give|name|find|tell|where|who)\b",
+            r"^stores?\b|\b(which|what|list|any|are there|do you have|is there|show|have you|all|got|give|name|find|tell|where|who)\b",
             text,
         )
     ):

@@ -68,6 +68,20 @@ simultaneously jointly respectively individually separately collectively conjunc
 moreover meanwhile otherwise therefore hence thus because since although though however nevertheless
 whats thats heres itself themselves myself yourself ourselves whichever whatever wherever whoever
 second third fourth fifth 1st 2nd 3rd 4th 5th weather sell
+see seeing watch full fully add adding put set aside point pointing name naming choose choosing pick picking decide hold
+bear keep spot locate locating source sourcing obtain secure snag score lay hands track chase fetch collect reserve reserving
+book hit stop drop swing pass come coming visit visiting drive arrive leave start begin end finish stopping believe assume
+suppose expect understand recall remember forget mean matter depend seem appear look looks feel sound happen occur turn
+become stay remain change changes keep kept let allow permit enable help assist support serve deal talk speak say saying
+true false correct right wrong sure certain clear obvious likely unlikely honest curious worried afraid keen eager desperate
+important necessary essential useful helpful difficult easy hard simple strange odd funny bad worse worst good better best
+high higher highest tall deep shallow wide narrow thick thin heavy quick slow early late later earlier soon sooner new old
+older recent latest current previous former next last final entire complete partial half quarter double triple single
+possible impossible option chance luck lucky fortune hope wish dream idea reason purpose sake case event situation
+condition thing things stuff person people man guy lady friend family customer customers client clients shopper shoppers
+staff member members colleague colleagues manager assistant clerk boss
+shelves shelf rack racks aisle aisles row rows department section corner window counter storage storeroom
+answer reply respond response message email chat contact
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
 """

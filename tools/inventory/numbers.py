@@ -54,7 +54,7 @@ _UNITS = frozenset(
 _BEFORE: tuple[tuple[str, Sense], ...] = (
     (r"(at least|minimum of|minimum|min|no (fewer|less) than|not (fewer|less) than|as many as)$", "at_least"),
     (
-        r"(at most|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$",
+        r"(at most|not (above|over|exceeding|beyond)|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$",
         "at_most",
     ),
     (r"(more than|over|above|exceeding|greater than|in excess of)$", "more_than"),

@@ -7,6 +7,7 @@ from typing import Literal
 from shopfloor.tools.inventory.context import InventoryContext
 from shopfloor.tools.inventory.intents import (
     AVAILABILITY,
+    HOW_MANY,
     PRONOUN,
     Scene,
     locator_intent,
@@ -88,6 +89,11 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     if wanted:
         missing = [mention for mention in missing if mention.exact or mention.strength > 0]
     products = [_product_ref(mention, names) for mention in sorted([*wanted, *missing], key=lambda item: item.start)]
+    products = [
+        ref
+        for number, ref in enumerate(products)
+        if ref.sku is None or ref.sku not in {one.sku for one in products[:number]}
+    ]
     if not wanted and missing and not any(mention.exact or mention.skus for mention in missing):
         products = []  # words that mean nothing here: only a question without any other sense is about them
     scene = _scene(products, places, context, unknown=bool(missing))
@@ -202,7 +208,11 @@ def _is_group(mention: ProductMention, mentions: Mentions) -> bool:
         r"\b(what|which|show( me)?( all| the)?|list( all| the)?|all( the| your)?|any|every|kinds? of|types? of|sorts? of) PRODUCT",
         mentions.masked,
     )
-    return bool(asks_kind) or mention.category is not None or (mention.kind == "many" and mention.plural)
+    return (
+        bool(asks_kind)
+        or mention.category is not None
+        or (mention.kind == "many" and mention.plural and HOW_MANY.search(mentions.masked) is None)
+    )
 
 
 def _parse_group(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shopfloor.cli import print_json, sentence
-from shopfloor.errors import InputError, ShopfloorError
+from shopfloor.errors import InputError, NotFoundError, ShopfloorError
 from shopfloor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -199,7 +199,11 @@ def _print_cards(items: "Sequence[RecommendedItem]", console: "Console") -> None
 
 async def _show_past(service: "Service", session: Session, console: "Console") -> None:
     assistant = await service.assistant()
-    for message in await assistant.history(session.thread, session.user):
+    try:
+        past = await assistant.history(session.thread, session.user)
+    except NotFoundError:
+        return  # a new conversation under an id of the caller's choice
+    for message in past:
         who = "you" if message.role == "user" else "shop"
         console.print(f"{who}> {message.text}", style="dim", markup=False)
 

@@ -18,19 +18,14 @@ import pytest
 READY_TIMEOUT_S = 120.0
 
 # Word for word what a user copies.
-CURLS = [
-    'curl -X POST http://localhost:5002/get-recommendations -H "Content-Type: application/json" '
-    '-d \'{"user_id":"test","context":"jacket","count":3}\'',
-    'curl -X POST http://localhost:5003/check-inventory -H "Content-Type: application/json" '
-    '-d \'{"product_id":"SKU_JCK_01"}\'',
-    'curl -X POST http://localhost:5003/check-inventory -H "Content-Type: application/json" '
-    '-d \'{"product_id":"SKU_JCK_01","location_context":{"city":"Delhi"}}\'',
-    'curl -X POST http://localhost:5002/feedback -H "Content-Type: application/json" '
-    '-d \'{"user_id":"user_123","recommendation_id":"SKU_JCK_01","rating":5,"action":"purchased"}\'',
-    'curl -X POST http://localhost:5003/feedback -H "Content-Type: application/json" '
-    '-d \'{"product_id":"SKU_JCK_01","rating":4}\'',
-    "curl http://localhost:5002/model-stats",
-]
+CURLS = """
+curl -X POST http://localhost:5002/get-recommendations -H "Content-Type: application/json" -d '{"user_id":"test","context":"jacket","count":3}'
+curl -X POST http://localhost:5003/check-inventory -H "Content-Type: application/json" -d '{"product_id":"SKU_JCK_01"}'
+curl -X POST http://localhost:5003/check-inventory -H "Content-Type: application/json" -d '{"product_id":"SKU_JCK_01","location_context":{"city":"Delhi"}}'
+curl -X POST http://localhost:5002/feedback -H "Content-Type: application/json" -d '{"user_id":"user_123","recommendation_id":"SKU_JCK_01","rating":5,"action":"purchased"}'
+curl -X POST http://localhost:5003/feedback -H "Content-Type: application/json" -d '{"product_id":"SKU_JCK_01","rating":4}'
+curl http://localhost:5002/model-stats
+"""  # noqa: E501
 
 
 @contextmanager
@@ -84,7 +79,7 @@ def test_the_six_curl_lines_on_a_fresh_database(tmp_path: Path, models_path: Pat
         wait_until_ready(5002)
         wait_until_ready(5003)
         answers: list[dict[str, object]] = []
-        for line in CURLS:
+        for line in CURLS.strip().splitlines():
             command = [*shlex.split(line), "--silent", "--fail-with-body", "--noproxy", "*"]
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr

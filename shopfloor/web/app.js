@@ -3,13 +3,14 @@
 import { getHistory, getShop, streamTurn, Trouble } from "./api.js";
 import { el } from "./dom.js";
 import { setShopName, setThreadId, shopName, threadId, userId } from "./memory.js";
+import { kindOf, picture } from "./pictures.js";
 import { Turn } from "./turn.js";
 
 const SHOP_RETRY_MS = 1_500;
 
 const $ = (id) => document.getElementById(id);
 const page = {
-  shop: $("shop-text"), fresh: $("new"), scroll: $("scroll"), welcome: $("welcome"), starters: $("starters"), turns: $("turns"),
+  shop: $("shop-text"), fresh: $("new"), scroll: $("scroll"), welcome: $("welcome"), starters: $("starters"), shelves: $("shelves"), turns: $("turns"),
   banner: $("banner"), form: $("composer"), message: $("message"), send: $("send"), spoken: $("spoken"),
 };
 
@@ -76,7 +77,7 @@ function begin(message) {
   const turn = new Turn(message, (text) => void ask(text));
   page.turns.append(turn.node);
   // The question goes to the top and the answer grows beneath it: nothing moves while it is read.
-  turn.node.scrollIntoView({ block: "start", behavior: calm() ? "instant" : "smooth" });
+  page.scroll.scrollTo({ top: turn.node.offsetTop, behavior: calm() ? "instant" : "smooth" });
   return turn;
 }
 
@@ -127,7 +128,7 @@ function show(messages) {
   }
   if (asked !== null) place(asked, null);
   page.welcome.hidden = messages.length > 0;
-  page.turns.lastElementChild?.scrollIntoView({ block: "start", behavior: "instant" });
+  page.scroll.scrollTo({ top: page.turns.lastElementChild?.offsetTop ?? 0, behavior: "instant" });
 }
 
 function place(asked, answer) {
@@ -144,7 +145,7 @@ async function openShop() {
       const shop = await getShop();
       setName(shop.name);
       setShopName(shop.name);
-      showStarters(shop.starters);
+      showWelcome(shop);
       say(navigator.onLine ? "" : OFFLINE);
       return;
     } catch (error) {
@@ -160,9 +161,17 @@ function setName(name) {
   document.title = `${name}: shop assistant`;
 }
 
-function showStarters(texts) {
-  page.starters.replaceChildren(...texts.map((text) =>
+function showWelcome(shop) {
+  page.starters.replaceChildren(...shop.starters.map((text) =>
     el("li", {}, el("button", { type: "button", class: "starter", onclick: () => void ask(text) }, text))));
+  page.shelves.replaceChildren(...shop.shelves.map((name) =>
+    el("li", {}, el("button", { type: "button", class: "shelf", onclick: () => void ask(`Show me your ${lowered(name)}`) },
+      picture(kindOf(name, null), null), el("span", {}, name)))));
+}
+
+/** "Camp kitchen" goes into a sentence in lower case; "TVs" and "USB hubs" do not. */
+function lowered(name) {
+  return name.slice(1) === name.slice(1).toLowerCase() ? name.toLowerCase() : name;
 }
 
 // The page's state ---------------------------------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 import { colourNames, colourOf } from "./colours.js";
 import { el, icon } from "./dom.js";
 import { cardActions } from "./feedback.js";
-import { decimal, money, units, whole } from "./format.js";
+import { decimal, money, whole, wordsOf } from "./format.js";
 import { kindOf, picture } from "./pictures.js";
 
 const FEW = 3;
 const SIZES_SHOWN = 8;
 const SWATCHES_SHOWN = 6;
 
-/** The list of cards. `about`: `{ recommendationId, onAsk }`. */
+/** The list of cards. `about`: `{ recommendationId, asked, onAsk }`; a colour that was asked for colours the drawing. */
 export function cards(items, about) {
   return el("ol", { class: "cards", "data-count": items.length, "aria-label": "Suggested products" },
     items.map((item) => card(item, about)));
@@ -19,15 +19,16 @@ export function cards(items, about) {
 function card(item, about) {
   const names = colourNames(item.colour);
   const known = names.map((name) => [name, colourOf(name)]).filter(([, colour]) => colour);
-  const first = known.length ? known[0][1] : null;
+  const wished = new Set(wordsOf(about.asked));
+  const shown = known.find(([name]) => wordsOf(name).some((word) => wished.has(word))) ?? known[0];
   const title = el("h3", {}, item.name);
   return el("li", { class: "card", "data-sku": item.sku },
-    el("div", { class: "pic" }, picture(kindOf(item.category, item.name), first)),
+    el("div", { class: "pic" }, picture(kindOf(item.category, item.name), shown ? shown[1] : null)),
     el("div", { class: "card-text" },
       el("div", { class: "card-head" }, title, el("p", { class: "price" }, money(item.price, item.currency))),
-      stockBadge(item),
+      el("div", { class: "state" }, stockBadge(item), rating(item)),
       item.reason ? el("p", { class: "why" }, item.reason) : null,
-      el("div", { class: "facts" }, swatches(names), sizes(item.sizes ?? []), rating(item))),
+      el("div", { class: "facts" }, swatches(names), sizes(item.sizes ?? []))),
     cardActions(item, about));
 }
 
@@ -35,7 +36,7 @@ function stockBadge(item) {
   const total = item.stock_total ?? 0;
   if (!item.in_stock) return el("p", { class: "badge out" }, "Out of stock");
   if (total > 0 && total <= FEW) return el("p", { class: "badge low" }, `Only ${whole(total)} left`);
-  return el("p", { class: "badge in" }, total ? `In stock, ${units(total)}` : "In stock");
+  return el("p", { class: "badge in" }, "In stock");
 }
 
 function swatches(names) {

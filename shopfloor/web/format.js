@@ -33,5 +33,5 @@ export function seconds(ms) {
 
 export const units = (count) => (count === 1 ? "1 unit" : `${whole(count)} units`);
 
-/** Split on spaces only where a word follows: "Camp kitchen" gives two words, in lower case. */
+/** The words of a text, in lower case. */
 export const wordsOf = (text) => (text ?? "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -21,11 +21,19 @@ function head(stock) {
   const { status, days_of_cover: days } = stock.analysis ?? {};
   const kind = status === "out" || !stock.available ? "out" : status === "low" ? "low" : "in";
   const said = kind === "out" ? "Out of stock here" : `${units(stock.total_quantity)}${kind === "low" ? ", running low" : ""}`;
-  const lasts = kind !== "out" && days ? `enough for about ${whole(Math.max(1, Math.round(days)))} ${Math.round(days) <= 1 ? "day" : "days"}` : null;
+  const lasts = kind !== "out" && days ? `enough for ${span(days)}` : null;
   return el("div", { class: "stock-head" },
     picture(kindOf(null, stock.product.name), null),
     el("div", {}, el("h3", {}, stock.product.name), el("p", { class: "soft" }, money(stock.product.price, stock.product.currency))),
     el("div", { class: "stock-sum" }, el("p", { class: `badge ${kind}` }, said), lasts ? el("p", { class: "soft" }, lasts) : null));
+}
+
+/** How long a stock lasts, no more exactly than anybody knows it. */
+function span(days) {
+  const count = Math.max(1, Math.round(days));
+  if (count > 365) return "over a year";
+  if (count > 60) return `about ${whole(Math.round(count / 30))} months`;
+  return count === 1 ? "about a day" : `about ${whole(count)} days`;
 }
 
 function table(rows, name) {

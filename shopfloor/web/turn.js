@@ -23,6 +23,7 @@ const WAITING = {
 export class Turn {
   constructor(text, onAsk) {
     this.onAsk = onAsk;
+    this.asked = text ?? "";
     this.said = "";
     this.items = [];
     this.inventory = null;
@@ -51,7 +52,7 @@ export class Turn {
   setItems(items, recommendationId) {
     if (this.items.length || !items.length) return; // shown once, never again in another order
     this.items = items;
-    this.place(cards(items, { recommendationId, onAsk: this.onAsk }));
+    this.place(cards(items, { recommendationId, asked: this.asked, onAsk: this.onAsk }));
   }
 
   addText(text) {

@@ -183,9 +183,10 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return _direct("no_such_place", "pointed past the list") if points_past(lowered, len(memory.shown)) else None
     place = lexicon.place_in(text)
     size = cues.size_in(lowered)
-    if cues.asks_stock(lowered) or place is not None or size is not None:
+    goes_on = memory.last_route == "inventory" and cues.what_about(lowered) is not None
+    if cues.asks_stock(lowered) or place is not None or size is not None or goes_on:
         tasks = tuple(
-            inventory_task(text, sku=item["sku"], city=place or _city(memory), size=size)
+            inventory_task(text, sku=item["sku"], city=place or _city(memory), size=size or _size(memory))
             for item in items[:_MOST_STOCK_TASKS]
         )
         return _rule("inventory", "asked about the stock of what is shown", inventory=tasks)

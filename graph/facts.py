@@ -1,6 +1,7 @@
 """Facts of products straight from the catalogue, and the sentences that say them."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ FROM products p
 WHERE p.active = 1 AND p.sku IN (SELECT value FROM json_each(?))
 """
 _SHORT_DESCRIPTION = 320
+_PRICE = re.compile(r"\b(how much|price|costs?)\b")
+_COLOUR = re.compile(r"\b(which|what) colou?rs?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +63,39 @@ def money(price: float, currency: str) -> str:
 
 def describe(facts: ProductFacts) -> str:
     """A product in two or three sentences."""
-    price = f" costs {money(facts.price, facts.currency)}" if facts.price is not None else " has no listed price"
-    parts = [f"{facts.name}{price}."]
+    price = money(facts.price, facts.currency) if facts.price is not None else "without a listed price"
+    parts = [f"{facts.name}, {price}."]
     description = facts.description.strip()
     if description:
         parts.append(_shorten(description))
-    options: list[str] = []
-    if facts.colours:
-        options.append(f"in {_listed(facts.colours)}")
-    if len(facts.sizes) == 1 and "one" in facts.sizes[0].casefold():
-        options.append("in one size")
-    elif facts.sizes:
-        options.append(f"in {'size' if len(facts.sizes) == 1 else 'sizes'} {_listed(facts.sizes)}")
+    options = _options(facts)
     if options:
-        parts.append(f"It comes {', '.join(options)}.")
+        parts.append(f"Available {', '.join(options)}.")
     parts.append(_availability(facts))
     return " ".join(parts)
+
+
+def answer_about(facts: ProductFacts, asked: str) -> str:
+    """What was asked about a product, and no more: its price, sizes or colours; else all of it."""
+    lowered = asked.casefold()
+    if _PRICE.search(lowered) and facts.price is not None:
+        return f"The price of the {facts.name} is {money(facts.price, facts.currency)}."
+    if "size" in lowered and facts.sizes:
+        return f"The {facts.name} is available {_sizes(facts)}. {_availability(facts)}"
+    if _COLOUR.search(lowered) and facts.colours:
+        return f"The {facts.name} is available in {_listed(facts.colours)}."
+    return describe(facts)
+
+
+def _options(facts: ProductFacts) -> list[str]:
+    options = [f"in {_listed(facts.colours)}"] if facts.colours else []
+    return [*options, _sizes(facts)] if facts.sizes else options
+
+
+def _sizes(facts: ProductFacts) -> str:
+    if len(facts.sizes) == 1:
+        return "in one size" if "one" in facts.sizes[0].casefold() else f"in size {facts.sizes[0]}"
+    return f"in sizes {_listed(facts.sizes)}"
 
 
 def compare(products: Sequence[ProductFacts]) -> str:

@@ -59,6 +59,9 @@ def _after_recommendation(kept: Remembered, finding: Finding) -> Remembered:
     city = cast(str | None, result.get("city")) or kept.focus.get("city")
     if city:
         focus["city"] = city
+    sizes = cast(list[str], (parsed or {}).get("sizes") or [])
+    if len(sizes) == 1:
+        focus["size"] = str(sizes[0])
     return replace(kept, shown=shown, focus=focus, parsed=parsed)
 
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
-from shopfloor.graph.facts import ProductFacts, compare, describe, read_facts
+from shopfloor.graph.facts import ProductFacts, answer_about, compare, describe, read_facts
 from shopfloor.graph.memory import remember
 from shopfloor.graph.nodes.common import OpenShop, context_of, emit
 from shopfloor.graph.recorder import TurnEnd
@@ -100,7 +100,7 @@ class RespondNode:
         asked = text_of(last_human(messages))
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
-            return describe(facts[0]) if len(facts) == 1 else compare(facts)
+            return answer_about(facts[0], asked) if len(facts) == 1 else compare(facts)
         if facts and decision["reply"] == "chosen":
             return (
                 f"{describe(facts[0])} I can't place orders from here, but I can check which store has it: "

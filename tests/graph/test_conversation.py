@@ -314,3 +314,10 @@ def test_thanks_is_no_product_name() -> None:
 )
 def test_pronouns_get_the_product(text: str, named: str) -> None:
     assert with_name(text, "A1") == named
+
+
+def test_going_on_with_another_product_keeps_the_question() -> None:
+    plan = follow_up("what about the third one?", AFTER_STOCK, LEXICON, REPLIES)
+    assert plan is not None
+    assert plan.route == "inventory"
+    assert (plan.inventory[0]["sku"], plan.inventory[0]["city"]) == ("C3", "Berlin")

@@ -63,7 +63,8 @@ class LocalRouter:
     def __init__(self, head: LinearHead, encoder: TextEncoder | None) -> None:
         self._head = head
         self._encoder = encoder
-        self._labels = tuple(cast("Route", label) for label in head.card.labels)
+        self._reads_hidden = head.uses_hidden
+        self._labels: tuple[Route, ...] = cast("tuple[Route, ...]", tuple(head.card.labels))
 
     @classmethod
     def open(cls, settings: Settings, encoder: TextEncoder | None, folder: Path | None = None) -> "LocalRouter":
@@ -90,15 +91,16 @@ class LocalRouter:
         """Probabilities of all routes for one message."""
         shortened = shorten(text)
         hidden: NDArray[np.float32] | None = None
-        if self._encoder is not None and shortened.strip():
+        if self._reads_hidden and self._encoder is not None and shortened.strip():
             try:
                 hidden = (await self._encoder.embed([shortened]))[0]
             except ModelError:
                 # The text alone still decides well; the choice says that it was degraded.
                 hidden = None
         probabilities = await asyncio.to_thread(self._head.probabilities, shortened, hidden)
-        pairs = zip(self._labels, (float(value) for value in probabilities), strict=True)
-        return RouteChoice(dict(pairs), degraded=hidden is None)
+        values = (float(value) for value in probabilities)
+        by_route: dict[Route, float] = dict(zip(self._labels, values, strict=True))
+        return RouteChoice(by_route, degraded=hidden is None and self._reads_hidden)
 
     async def decide(self, text: str) -> RouteInfo:
         """Who handles the message, and how sure that is."""

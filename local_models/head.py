@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from shopfloor.errors import ModelError
 from shopfloor.local_models.locking import write_atomically
@@ -35,7 +35,7 @@ class HeadCard(BaseModel):
     format: int = FORMAT
     task: str
     labels: list[str]
-    encoder_hash: str
+    encoder_hash: str  # empty, and the width 0, for a head over the text alone
     encoder_width: int
     temperature: float = Field(gt=0)
     text_temperature: float = Field(gt=0)
@@ -87,7 +87,7 @@ class LinearHead:
         try:
             content = (folder / WEIGHTS_FILE).read_bytes()
             card = HeadCard.model_validate_json((folder / CARD_FILE).read_bytes())
-            arrays = load_file(folder / WEIGHTS_FILE)
+            arrays = load(content)
             weights = HeadWeights(**{name: arrays[name].astype(np.float32) for name in HeadWeights.__slots__})
         except (OSError, ValidationError, SafetensorError, KeyError) as error:
             raise ModelError(f"The head in {folder} can't be read ({error}); train it anew.") from error
@@ -97,7 +97,7 @@ class LinearHead:
         labels = len(card.labels)
         if shapes != ((labels, card.encoder_width), (labels, BUCKETS), (labels, BUCKETS)):
             raise ModelError(f"The head in {folder} has weights of the wrong shape; train it anew.")
-        if encoder_hash is not None and encoder_hash != card.encoder_hash:
+        if encoder_hash is not None and card.encoder_width > 0 and encoder_hash != card.encoder_hash:
             raise ModelError(
                 f"The head in {folder} was trained on another encoder ({card.encoder_hash[:12]}, not "
                 f"{encoder_hash[:12]}): train it with `shopfloor router train`."
@@ -125,6 +125,11 @@ class LinearHead:
     def hash(self) -> str:
         """Hash of the weights file; empty before the head was saved."""
         return self.card.weights_hash
+
+    @property
+    def uses_hidden(self) -> bool:
+        """Whether the encoder's vectors change anything; False for a head trained on text alone."""
+        return bool(np.any(self.weights.hidden))
 
     def logits(self, text: str, hidden: Floats | None) -> NDArray[np.float64]:
         """Unscaled scores of the labels, shape (L,); by the text alone where ``hidden`` (shape (W,)) is None."""

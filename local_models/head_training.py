@@ -31,13 +31,18 @@ class HeadRecipe:
 
 @dataclass(frozen=True, slots=True)
 class LabelledTexts:
-    """Training rows. ``hidden`` is (n, W); ``weights`` and ``groups`` are (n,)."""
+    """Training rows. ``hidden`` is (n, W), of width 0 for a head over the text alone; ``weights``, ``groups`` and ``judged`` are (n,).
+
+    ``judged`` says which rows are held out for the temperature; the others are always learned from. Made-up rows are
+    easier than what people write, so a temperature judged on them would promise too much or too little.
+    """
 
     texts: Sequence[str]
     labels: NDArray[np.intp]
     hidden: Floats
     weights: Floats
     groups: NDArray[np.intp]
+    judged: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +73,23 @@ def train_head(
     """
     recipe = recipe or HeadRecipe()
     scaling = _scaling(rows, recipe)
-    both = _Problem.of(rows, scaling, with_hidden=True)
     alone = _Problem.of(rows, scaling, with_hidden=False)
     count = len(labels)
-    temperature, metrics = _calibrate(both, rows, recipe, count, seed)
-    text_temperature, text_metrics = _calibrate(alone, rows, recipe, count, seed)
-    coefficients, bias = both.fit(rows, recipe, count)
-    text_only, text_only_bias = alone.fit(rows, recipe, count)
     width = rows.hidden.shape[1]
+    text_temperature, text_metrics = _calibrate(alone, rows, recipe, count, seed)
+    text_only, text_only_bias = alone.fit(rows, recipe, count)
+    if width > 0:
+        both = _Problem.of(rows, scaling, with_hidden=True)
+        temperature, metrics = _calibrate(both, rows, recipe, count, seed)
+        coefficients, bias = both.fit(rows, recipe, count)
+    else:
+        temperature, metrics, bias = text_temperature, text_metrics, text_only_bias
+        coefficients = np.hstack([np.zeros((count, width), np.float32), text_only])
     hidden = coefficients[:, :width] * scaling.factor
     weights = HeadWeights(
         hidden=hidden,
         text=coefficients[:, width:],
-        bias=bias - hidden @ scaling.mean,
+        bias=(bias - hidden @ scaling.mean).astype(np.float32),
         text_only=text_only,
         text_only_bias=text_only_bias,
         idf=scaling.idf,
@@ -151,7 +160,7 @@ class _Problem:
 
 def _scaling(rows: LabelledTexts, recipe: HeadRecipe) -> _Scaling:
     spread = np.maximum(rows.hidden.std(axis=0), 1e-6)
-    factor = recipe.hidden_scale / spread / np.sqrt(rows.hidden.shape[1])
+    factor = recipe.hidden_scale / spread / np.sqrt(max(1, rows.hidden.shape[1]))
     return _Scaling(rows.hidden.mean(axis=0), factor.astype(np.float32), inverse_frequencies(rows.texts))
 
 
@@ -159,22 +168,21 @@ def _calibrate(
     problem: _Problem, rows: LabelledTexts, recipe: HeadRecipe, count: int, seed: int
 ) -> tuple[float, dict[str, float]]:
     """The temperature of least log-loss on held-out rows, and the figures there; 1 where there are too few rows."""
-    groups = np.unique(rows.groups)
+    groups = np.unique(rows.groups[rows.judged])
     if len(groups) < 4 * recipe.folds:
         return 1.0, {}
     fold_of = dict(zip(groups, np.random.default_rng(seed).permutation(len(groups)) % recipe.folds, strict=True))
-    folds = np.array([fold_of[group] for group in rows.groups])
+    folds = np.array([fold_of[group] if judged else -1 for group, judged in zip(rows.groups, rows.judged, strict=True)])
     logits = np.zeros((len(rows.texts), count))
     for fold in range(recipe.folds):
         coefficients, bias = problem.fit(rows, recipe, count, np.flatnonzero(folds != fold))
         held = np.flatnonzero(folds == fold)
         logits[held] = problem.matrix[held] @ coefficients.T + bias
-    weights = rows.weights / rows.weights.sum()
-    at = np.arange(len(rows.texts))
-    losses = [
-        -float(np.sum(weights * np.log(softmax(logits / value)[at, rows.labels] + 1e-12))) for value in TEMPERATURES
-    ]
-    right = logits.argmax(axis=1) == rows.labels
+    judged = np.flatnonzero(rows.judged)
+    labels, scores = rows.labels[judged], logits[judged]
+    at = np.arange(len(judged))
+    losses = [-float(np.mean(np.log(softmax(scores / value)[at, labels] + 1e-12))) for value in TEMPERATURES]
+    right = scores.argmax(axis=1) == labels
     figures = {"cv_accuracy": round(float(right.mean()), 4), "cv_log_loss": round(min(losses), 4)}
     return float(TEMPERATURES[int(np.argmin(losses))]), figures
 

@@ -60,6 +60,7 @@ def rows(
 def train(
     rows: Annotated[Path | None, typer.Option(help="Labelled messages; empty: the rows of the package.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the head; empty: DATA/heads/router.")] = None,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Learn from the words alone, not the model.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the calibration's folds.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: the head's card.")] = False,
 ) -> None:
@@ -74,7 +75,7 @@ def train(
     settings = load_settings()
     folder = out or settings.data / "heads" / "router"
     with ProgressLine("router train") as line:
-        head = asyncio.run(train_router(settings, rows, seed=seed, progress=line.update))
+        head = asyncio.run(train_router(settings, rows, text_only=text_only, seed=seed, progress=line.update))
     head.save(folder)
     if as_json:
         print_json(head.card.model_dump())

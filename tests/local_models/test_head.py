@@ -22,10 +22,10 @@ def made_rows(count: int = 90, *, only: int = 3) -> LabelledTexts:
     texts = [f"{rng.choice(WORDS[label])} number {place}" for place, label in enumerate(labels)]
     hidden = rng.normal(0, 1, (count, WIDTH)).astype(np.float32)
     hidden[np.arange(count), labels] += 3
-    return LabelledTexts(texts, labels, hidden, np.ones(count, np.float32), np.arange(count))
+    return LabelledTexts(texts, labels, hidden, np.ones(count, np.float32), np.arange(count), np.ones(count, np.bool_))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def head() -> LinearHead:
     return train_head(made_rows(), LABELS, ORIGIN, HeadRecipe(folds=2))
 

@@ -94,10 +94,10 @@ class RoutingSuite(Suite[RoutingCase, RoutingQuestion, RouteChoice]):
 
     async def baselines(self, cases: Sequence[RoutingCase]) -> dict[str, list[CaseScore]]:
         head = _ready(self._router).head
-        names = [label for label in LABELS if label in head.card.labels]
+        names: list[Route] = [label for label in LABELS if label in head.card.labels]
         counts = {label: sum(case.label == label for case in cases) for label in names}
-        frequent = max(names, key=lambda label: counts[label])
-        always = RouteChoice({frequent: 1.0}, degraded=False)
+        frequent: Route = max(names, key=lambda label: counts[label])
+        always = RouteChoice({label: float(label == frequent) for label in names}, degraded=False)
         alone = LocalRouter(head, None)
         texts = [await alone.weigh(case.text) for case in cases]
         return {
@@ -121,6 +121,7 @@ class RoutingSuite(Suite[RoutingCase, RoutingQuestion, RouteChoice]):
             hidden=await self._encoder.embed(texts),
             weights=np.ones(len(cases), np.float32),
             groups=np.arange(len(cases)),
+            judged=np.ones(len(cases), np.bool_),
         )
         data_hash = hashlib.sha256("\n".join(texts).encode()).hexdigest()
         origin = HeadOrigin("router", self._encoder.hash, "--train", data_hash, "as the file's")

@@ -88,7 +88,7 @@ class ProductAnswers(ProductFacts):
             text = f"Yes, {at(store)} there is enough for {wanted}: {units(quantity)} of the {self.name}{self.said}."
         else:
             have = f"only {units(quantity)}" if quantity else "none"
-            text = f"Sorry, {at(store)} there is {have} of the {self.name}{self.said}, not {wanted}."
+            text = f"Sorry, you want {wanted}, and {at(store)} we have {have} of the {self.name}{self.said}."
             ranked = self.ranked(store.latitude, store.longitude, skip={store.store_id})
             if ranked:
                 other, distance = ranked[0]

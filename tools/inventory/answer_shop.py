@@ -1,6 +1,7 @@
 """Answers about a store's or the whole shop's stock."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -79,15 +80,29 @@ class ShopAnswers:
 
     def category(self) -> Outcome:
         wanted = set(self._parsed.group)
-        having = [line for line in self._lines() if line.sku in wanted and line.quantity > 0]
+        lines = [self._in_size(line) for line in self._lines() if line.sku in wanted]
+        having = [line for line in lines if line.quantity > 0]
         facts = _list_facts(having)
         name = self._parsed.category or "these"
         if having:
-            text = f"{_capital(self._where())} you can have {_said(having)}."
+            size = f" in size {self._parsed.size}" if self._parsed.size else ""
+            text = f"{_capital(self._where())} you can have{size} {_said(having)}."
         else:
             kind = self._parsed.group_text or name
             text = f"Sorry, there is nothing like that ({kind}) in stock {self._where()}."
-        return self._outcome({"category": name}, facts, text)
+        slots: dict[str, JsonValue] = {"category": name}
+        if self._parsed.size is not None:
+            slots["size"] = self._parsed.size
+        return self._outcome(slots, facts, text)
+
+    def _in_size(self, line: Line) -> Line:
+        """The line with the units of the size asked for, where the shop counts sizes."""
+        size = self._parsed.size
+        if size is None or not queries.counts_variants(self._shop.connection, line.sku):
+            return line
+        held = self._shop.stock(line.sku, queries.Narrowing(size=size))
+        quantity = held.get(self._store.store_id, 0) if self._store is not None else sum(held.values())
+        return replace(line, quantity=quantity)
 
     def units_at_store(self) -> Outcome:
         lines = self._lines()

@@ -212,3 +212,9 @@ async def test_new_stock_is_seen_at_once(tmp_path: Path, gazetteer: object) -> N
             connection.execute("UPDATE meta SET value = '2' WHERE key = 'revision'")
             connection.commit()
         assert (await agent.answer("edging spade in Lyon?")).structured["quantity"] == 70
+
+
+async def test_a_kind_of_product_in_a_size(agent: InventoryAgent) -> None:
+    answer = await agent.answer("which gloves do you have in size M in Lyon?")
+    assert answer.structured["quantities"] == {"GT-4001": 3}
+    assert (await agent.answer("which gloves do you have in size M in Munich?")).structured["count"] == 0

@@ -25,7 +25,7 @@ curl -X POST http://localhost:5003/check-inventory -H "Content-Type: application
 curl -X POST http://localhost:5002/feedback -H "Content-Type: application/json" -d '{"user_id":"user_123","recommendation_id":"SKU_JCK_01","rating":5,"action":"purchased"}'
 curl -X POST http://localhost:5003/feedback -H "Content-Type: application/json" -d '{"product_id":"SKU_JCK_01","rating":4}'
 curl http://localhost:5002/model-stats
-"""  # noqa: E501
+"""
 
 
 @contextmanager

@@ -138,16 +138,12 @@ def _objects(reading: Reading, start: int, end: int, vocabulary: Vocabulary) -> 
         between = reading.text[last_end : token.start]
         if out and "," in between and not _goes_on(reading, index):
             break
-        if (
-            out
-            and between.strip() == ""
-            and _describes(reading, out[-1], vocabulary)
-            and not _describes(reading, index, vocabulary)
-        ):
-            break  # "no black shoes": black is denied, shoes are wanted
         last_end = token.end
         if token.word in _NEGATION_GAP or token.word in {"or", "and", "nor", "not", "no"}:
             continue
+        if out and not between.strip() and out[-1] == index - 1 and _describes(reading, out[-1], vocabulary):
+            if not _describes(reading, index, vocabulary):
+                break  # "no black shoes": black is denied, shoes are wanted
         out.append(index)
         if len(out) >= 6:
             break

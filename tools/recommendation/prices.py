@@ -22,7 +22,7 @@ _RANGE = re.compile(rf"(?<!\w)(?:between|from|in the range of|range)\s+{_A}\s*(?
 _DASH = re.compile(rf"(?<!\w)(?:{_SIGN}\s*(?P<s>))?(?P<a>\d+(?:[.,]\d+)?)\s*(?:{_UNIT}\s*)?(?:-|–|to)\s*"
                    rf"(?:{_SIGN}\s*(?P<t>))?(?P<b>\d+(?:[.,]\d+)?)(?!\w)\s*(?P<bu>{_UNIT}(?!\w))?")  # fmt: skip
 _MAX = re.compile(
-    r"(?<!\w)(?:no more than|not more than|(?:not|nothing|none|never) (?:over|above|beyond|exceeding)|under|below|less than|"
+    r"(?<!\w)(?<!no )(?<!not )(?:no more than|not more than|(?:not|nothing|none|never) (?:over|above|beyond|exceeding)|under|below|less than|"
     r"lower than|cheaper than|up to|upto|at most|max(?:imum)?\.?(?: price| budget)?|within|beneath|not exceeding|"
     rf"(?:price|budget|limit|spend|afford|pay)(?:ing)?|<=?|≤|only have|i have|i've got|capped at|inside){_GAP}{_A}{_NOT_MONEY}"
 )

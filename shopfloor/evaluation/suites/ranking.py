@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from shopfloor.evaluation.metrics import ndcg_at, reciprocal_rank
@@ -64,16 +65,14 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
             return
         groups = [
             (
-                self._features(
-                    RankingQuestion.model_validate(case.model_dump(include=set(RankingQuestion.model_fields)))
-                ),
+                self._features(_question(case)),
                 np.asarray([item.sku in case.relevant for item in case.candidates]),
             )
             for case in cases
         ]
         self._logit = fit_logit(groups)
 
-    def _features(self, question: RankingQuestion) -> np.ndarray:
+    def _features(self, question: RankingQuestion) -> NDArray[np.float64]:
         rows = self._history.row_of
         context = [rows[item.sku] for item in question.context_items if item.sku in rows]
         known = [item.sku in rows for item in question.candidates]
@@ -98,12 +97,16 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
         """Popularity, and co-purchase kNN (cosine summed over the basket)."""
         out: dict[str, list[CaseScore]] = {"popularity": [], "knn": []}
         for case in cases:
-            question = RankingQuestion.model_validate(case.model_dump(include=set(RankingQuestion.model_fields)))
+            question = _question(case)
             features = self._features(question)
             for name, column in (("popularity", 7), ("knn", 0)):
                 order = np.argsort(-features[:, column], kind="stable")
                 out[name].append(self.score(case, [case.candidates[place].sku for place in order]))
         return out
+
+
+def _question(case: RankingCase) -> RankingQuestion:
+    return RankingQuestion(context_items=case.context_items, candidates=case.candidates)
 
 
 def make_suite() -> RankingSuite:

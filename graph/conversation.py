@@ -11,7 +11,7 @@ from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.references import option_in, points_past, shown_in
-from shopfloor.graph.replies import Replies
+from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
 from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
 
@@ -54,6 +54,9 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     route: Route = info.route
     lowered = cues.normal(text)
     decided = {"decided_by": info.decided_by, "confidence": info.confidence, "reason": info.reason}
+    if route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and lexicon.names_product(text):
+        # The router misses short wishes in a conversation's tone ("ok, a tent then"): the shop has such things.
+        route, decided["reason"] = "recommendation", "names a kind of product of this shop"
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
     if route == "recommendation":
@@ -165,7 +168,12 @@ def _replaced(pending: Pending, value: str) -> str | None:
 
 def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:
     sku = lexicon.sku_in(text)
-    if sku is None or not (cues.asks_details(lowered) or len(cues.words(text)) <= 4) or cues.asks_stock(lowered):
+    if (
+        sku is None
+        or split_mixed(text)[1] is not None
+        or not (cues.asks_details(lowered) or len(cues.words(text)) <= 4)
+        or cues.asks_stock(lowered)
+    ):
         return None
     return _rule("supervisor", f"asked about {sku}", reply="details", skus=(sku,))
 
@@ -190,7 +198,7 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
             for item in items[:_MOST_STOCK_TASKS]
         )
         return _rule("inventory", "asked about the stock of what is shown", inventory=tasks)
-    if cues.refines(lowered) and not cues.asks_details(lowered):
+    if cues.refines(lowered) and not (cues.asks_details(lowered) or cues.chooses(lowered) or "the cheaper" in lowered):
         return None
     in_what = cues.colour_wish(lowered)
     if len(items) == 1 and in_what is not None and lexicon.has_colour(in_what):

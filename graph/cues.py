@@ -8,7 +8,7 @@ _STOCK = re.compile(
     r"\b(in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
     r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve"
     r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
-    r"|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
+    r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
 _PRONOUN = re.compile(
     r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of them)\b"
@@ -38,7 +38,7 @@ _NEGATED = re.compile(
     r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+"
 )
 _FOR_WHOM = re.compile(
-    r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+ ){0,3}\w+$"
+    r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
 )
 _IN_WHAT = re.compile(
     r"^(and |but |or |also |then |ok |okay |maybe |what about |how about |do you have |have you got |you have |got |is there |are there |can i get |i'?d (like|prefer|want) )*"

@@ -31,6 +31,7 @@ class Lexicon:
     sizes: frozenset[str] = frozenset()
     skus: frozenset[str] = frozenset()
     not_places: frozenset[str] = frozenset()
+    product_words: frozenset[str] = frozenset()
     is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
 
     def place_in(self, text: str) -> str | None:
@@ -62,6 +63,10 @@ class Lexicon:
         """Whether a message names a colour."""
         return not self.colours.isdisjoint(words(text))
 
+    def names_product(self, text: str) -> bool:
+        """Whether a message names a kind of product: the last word of a category or of a product's name."""
+        return not self.product_words.isdisjoint(_singular(word) for word in words(text))
+
     def is_size(self, text: str) -> bool:
         """Whether a phrase is one of the shop's sizes."""
         return re.sub(r"^(a |an |size )+", "", normal(text)) in self.sizes
@@ -86,6 +91,10 @@ class Lexicon:
         return lowered in self.colours or lowered in self.sizes or lowered in self.not_places
 
 
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
 def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
     """Read the shop's words from an open catalogue."""
     meta = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT key, value FROM meta")}
@@ -98,6 +107,11 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
     sizes: set[str] = set()
     for row in connection.execute("SELECT DISTINCT sizes FROM products WHERE sizes <> ''"):
         sizes.update(size.strip().casefold() for size in str(row["sizes"]).split("|"))
+    product_words: set[str] = set()
+    for row in connection.execute("SELECT DISTINCT category AS name FROM products WHERE active = 1 AND category <> ''"):
+        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
+    for row in connection.execute("SELECT name FROM products WHERE active = 1"):
+        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 3)
     skus = frozenset(str(row["sku"]) for row in connection.execute("SELECT sku FROM products WHERE active = 1"))
     return Lexicon(
         shop_name=meta.get("shop_name", "the shop"),
@@ -106,4 +120,5 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         sizes=frozenset(sizes),
         skus=skus,
         not_places=load_words("not_places"),
+        product_words=frozenset(word for word in product_words if word.isalpha()),
     )

@@ -90,7 +90,7 @@ def _pending(finding: Finding, slots: dict[str, Any]) -> Pending | None:
     result = cast(dict[str, Any], finding["result"])
     structured = cast(dict[str, Any], result.get("structured") or {})
     request = cast(dict[str, Any], finding["record"].get("request") or {})
-    options = [str(option) for option in result.get("options") or []]
+    options = list(dict.fromkeys(str(option) for option in result.get("options") or []))
     error = structured.get("error")
     about: Literal["product", "place"] = "product" if error in _PRODUCT_ERRORS else "place"
     skus = [str(sku) for sku in structured.get("skus") or structured.get("nearest") or []]

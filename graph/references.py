@@ -28,9 +28,10 @@ _ORDINAL = re.compile(rf"\b(?P<word>{'|'.join(_ORDINALS)})\b(?! (time|of all|thi
 _NUMBERED = re.compile(
     r"(?:\b(?:number|no\.?|option|item|product|nr)\s*|#)(?P<number>\d{1,2}|one|two|three|four|five)\b"
 )
+_FIRST_FEW = re.compile(r"\b(first|top) (?P<few>two|three|four|[234])\b")
 _LAST = re.compile(r"\b(the|that|your) last( one)?\b(?! (time|order|week|month|year|purchase))")
 _ENDS = r"( one)?(?= (?:in|at|is|are|you|please|near|of|available)\b|$)"
-_CHEAPEST = re.compile(rf"\bthe (cheapest|least expensive|lowest[- ]priced){_ENDS}")
+_CHEAPEST = re.compile(rf"\bthe (cheapest|cheaper|least expensive|less expensive|lowest[- ]priced){_ENDS}")
 _DEAREST = re.compile(rf"\bthe (dearest|most expensive|priciest){_ENDS}")
 _DEFINITE = re.compile(r"\b(the|that|this|your)\b")
 _FUZZY = 86
@@ -63,6 +64,8 @@ def shown_in(text: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
     by_sku = [item for item in shown if re.search(rf"(?<!\w){re.escape(item['sku'].casefold())}(?!\w)", lowered)]
     if by_sku:
         return by_sku
+    if (first := _FIRST_FEW.search(lowered)) and shown:
+        return list(shown[: _CARDINALS.get(first["few"]) or int(first["few"])])
     positions = [_ORDINALS[match["word"]] for match in _ORDINAL.finditer(lowered)]
     several = [shown[place - 1] for place in dict.fromkeys(positions) if place <= len(shown)]
     if len(several) > 1:

@@ -105,6 +105,7 @@ def test_several_products_are_asked_about_side_by_side() -> None:
         "what else do you have?",
         "anything similar?",
         "for my daughter",
+        "for my son, 8 years old",
         "do you have a longer one?",
         "without a hood",
     ],
@@ -146,6 +147,8 @@ def test_another_colour_of_a_shown_product_starts_from_it() -> None:
         ("how much is it?", ("A1",), "details"),
         ("what sizes does it come in", ("A1",), "details"),
         ("compare the first and the third", ("A1", "C3"), "details"),
+        ("compare the first two", ("A1", "B2"), "details"),
+        ("I'll take the cheaper one", ("C3",), "chosen"),
         ("which one is warmer?", ("A1", "B2", "C3"), "details"),
         ("I'd like the third one please", ("C3",), "chosen"),
         ("I'll take the red one", ("B2",), "chosen"),
@@ -321,3 +324,16 @@ def test_going_on_with_another_product_keeps_the_question() -> None:
     assert plan is not None
     assert plan.route == "inventory"
     assert (plan.inventory[0]["sku"], plan.inventory[0]["city"]) == ("C3", "Berlin")
+
+
+def test_a_wish_in_a_chatty_tone_is_no_small_talk() -> None:
+    known = Lexicon(product_words=frozenset({"tent"}))
+    info = RouteInfo(route="supervisor", decided_by="local", confidence=0.98)
+    assert plan_route("ok, a tent for 4 people", info, Memory(), known, REPLIES).route == "recommendation"
+    assert plan_route("tell me a joke", info, Memory(), known, REPLIES).route == "supervisor"
+
+
+def test_a_mixed_message_with_a_sku_is_left_to_the_router() -> None:
+    text = "recommend me a backpack and tell me if SKU_JCK_01 is in Delhi"
+    assert follow_up(text, Memory(), LEXICON, REPLIES) is None
+    assert split_mixed(text) == ("recommend me a backpack", "tell me if SKU_JCK_01 is in Delhi")

@@ -141,9 +141,9 @@ def _objects(reading: Reading, start: int, end: int, vocabulary: Vocabulary) -> 
         last_end = token.end
         if token.word in _NEGATION_GAP or token.word in {"or", "and", "nor", "not", "no"}:
             continue
-        if out and not between.strip() and out[-1] == index - 1 and _describes(reading, out[-1], vocabulary):
-            if not _describes(reading, index, vocabulary):
-                break  # "no black shoes": black is denied, shoes are wanted
+        follows = bool(out) and not between.strip() and out[-1] == index - 1
+        if follows and _describes(reading, out[-1], vocabulary) and not _describes(reading, index, vocabulary):
+            break  # "no black shoes": black is denied, shoes are wanted
         out.append(index)
         if len(out) >= 6:
             break

@@ -85,7 +85,7 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
         """The candidates, best first."""
         features = self._features(question)
         scores = self._logit.scores(features) if self._logit is not None else features[:, 0]
-        return [question.candidates[place].sku for place in np.argsort(-scores, kind="stable")]
+        return [question.candidates[place].sku for place in map(int, np.argsort(-scores, kind="stable"))]
 
     def score(self, case: RankingCase, prediction: list[str]) -> CaseScore:
         """NDCG@10 and reciprocal rank."""
@@ -101,7 +101,7 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
             features = self._features(question)
             for name, column in (("popularity", 7), ("knn", 0)):
                 order = np.argsort(-features[:, column], kind="stable")
-                out[name].append(self.score(case, [case.candidates[place].sku for place in order]))
+                out[name].append(self.score(case, [case.candidates[place].sku for place in map(int, order)]))
         return out
 
 

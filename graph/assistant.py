@@ -40,7 +40,6 @@ from shopfloor.tools.schemas import (
     InventoryRequest,
     InventoryResponse,
     ModelStats,
-    RecommendedItem,
     RecommendRequest,
     RecommendResponse,
     Reply,
@@ -228,10 +227,5 @@ def _history(message: HumanMessage | AIMessage) -> HistoryMessage:
     if isinstance(message, HumanMessage):
         return HistoryMessage(role="user", text=text_of(message))
     metadata: dict[str, Any] = message.response_metadata
-    return HistoryMessage(
-        role="assistant",
-        text=text_of(message),
-        trace_id=metadata.get("trace_id"),
-        recommendation_id=metadata.get("recommendation_id"),
-        items=[RecommendedItem.model_validate(item) for item in metadata.get("items") or []],
-    )
+    shown = {name: metadata[name] for name in HistoryMessage.model_fields if metadata.get(name) is not None}
+    return HistoryMessage.model_validate({**shown, "role": "assistant", "text": text_of(message)})

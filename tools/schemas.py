@@ -265,13 +265,20 @@ class ModelStats(BaseModel):
 
 
 class HistoryMessage(BaseModel):
-    """One message of a conversation as a page shows it again. The assistant's may carry its cards."""
+    """One message of a conversation as a page shows it again. The assistant's carries what was shown beside it."""
 
     role: Literal["user", "assistant"]
     text: str
     trace_id: str | None = None
     recommendation_id: str | None = None
     items: list[RecommendedItem] = Field(default_factory=list[RecommendedItem])
+    route: "RouteInfo | None" = None
+    inventory: InventoryAnswer | None = None
+    options: list[str] = Field(default_factory=list)
+    model: ModelCard | None = None
+    degraded: bool = False
+    timings_ms: dict[str, float] = Field(default_factory=dict)
+    usage: "Usage | None" = None
 
 
 # A turn --------------------------------------------------------------------------------------------------------------

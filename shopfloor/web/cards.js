@@ -7,7 +7,7 @@ import { decimal, money, whole, wordsOf } from "./format.js";
 import { kindOf, picture } from "./pictures.js";
 
 const FEW = 3;
-const SIZES_SHOWN = 8;
+const SIZES_SHOWN = 6;
 const SWATCHES_SHOWN = 6;
 
 /** The list of cards. `about`: `{ recommendationId, asked, onAsk }`; a colour that was asked for colours the drawing. */

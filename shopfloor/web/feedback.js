@@ -47,13 +47,14 @@ function stars(traceId, note) {
   async function rate(count) {
     const earlier = mark(traceId) ?? 0;
     show(count);
+    setMark(traceId, count);
     note.textContent = "";
     try {
       await react({ trace_id: traceId, rating: count });
-      setMark(traceId, count);
       note.textContent = "Thank you, noted.";
     } catch (trouble) {
       show(earlier);
+      setMark(traceId, earlier || null);
       for (const input of box.querySelectorAll("input")) input.checked = Number(input.value) === earlier;
       note.textContent = trouble.message;
     }
@@ -66,7 +67,7 @@ export function cardActions(item, about) {
   const key = `${about.recommendationId}/${item.sku}`;
   const note = el("span", { class: "away", role: "status" });
   const buttons = [
-    ["purchased", "I bought it", `I bought ${item.name}`],
+    ["purchased", "Bought it", `I bought ${item.name}`],
     ["ignored", "Not for me", `${item.name} is not for me`],
   ].map(([action, text, said]) => el("button", { type: "button", class: "quiet", "aria-pressed": "false", "aria-label": said,
     "data-action": action, onclick: () => say(action) }, text));
@@ -78,12 +79,13 @@ export function cardActions(item, about) {
   async function say(action) {
     const earlier = mark(key);
     show(action);
+    setMark(key, action);
     try {
       await react({ recommendation_id: about.recommendationId, product_id: item.sku, action });
-      setMark(key, action);
       note.textContent = "Thank you, noted.";
     } catch (trouble) {
       show(earlier);
+      setMark(key, earlier);
       note.textContent = trouble.message;
       note.classList.remove("away");
     }
@@ -95,6 +97,6 @@ export function cardActions(item, about) {
       react({ recommendation_id: about.recommendationId, product_id: item.sku, action: "clicked" }).catch(() => {});
     }
     about.onAsk(`Which stores have the ${item.name}?`);
-  } }, "Which stores?");
+  } }, "Stores");
   return el("div", { class: "card-acts" }, where, buttons, note);
 }

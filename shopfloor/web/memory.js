@@ -56,6 +56,6 @@ export const mark = (key) => marks().get(key) ?? null;
 export function setMark(key, value) {
   const all = marks();
   all.delete(key);
-  all.set(key, value);
+  if (value !== null) all.set(key, value);
   set("marks", JSON.stringify([...all].slice(-MARKS_KEPT)));
 }

@@ -38,14 +38,15 @@ function span(days) {
 
 function table(rows, name) {
   const far = rows.some((row) => row.distance_km !== null && row.distance_km !== undefined);
-  const body = el("tbody", {}, rows.map((row, at) => line(row, far, at >= ROWS_SHOWN)));
+  const few = rows.length <= ROWS_SHOWN + 2; // no button for a row or two
+  const body = el("tbody", {}, rows.map((row, at) => line(row, far, !few && at >= ROWS_SHOWN)));
   const made = el("table", {},
     el("caption", { class: "away" }, `Stores with ${name}`),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Store"),
       far ? el("th", { scope: "col", class: "number" }, "Distance") : null,
       el("th", { scope: "col", class: "number" }, "In stock"))),
     body);
-  if (rows.length <= ROWS_SHOWN) return made;
+  if (few) return made;
   const more = el("button", { type: "button", class: "quiet more", onclick: () => {
     for (const row of body.querySelectorAll("[hidden]")) row.hidden = false;
     more.remove();

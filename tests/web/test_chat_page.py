@@ -100,7 +100,6 @@ def test_stars_are_stored_and_come_back(page: Page, served: Served) -> None:
     page.get_by_title("5 stars, excellent").click()
     eventually(lambda: [row["rating"] for row in feedback_of(served, page)] == [5])
     assert feedback_of(served, page)[0]["trace_id"]
-    eventually(lambda: "5" in page.evaluate("localStorage.getItem('shopfloor.marks')"))
     page.reload()
     expect(page.locator(".stars")).to_have_attribute("data-stars", "5")
 
@@ -146,7 +145,6 @@ def test_stock_answers_show_the_databases_numbers_and_take_corrections(page: Pag
     page.get_by_role("button", name="Correct this").click()
     page.get_by_text("The right stock").click()
     page.get_by_label("Units there").fill("7")
-    page.get_by_role("button", name="Send").last.press("Enter")
     page.get_by_role("form", name="Correct this answer").get_by_role("button", name="Send").click()
     expect(page.locator(".confirmed")).to_contain_text("7 in")
     correction = json.loads(feedback_of(served, page)[0]["correction"])

@@ -20,7 +20,7 @@ _MORE = re.compile(r"\b(?:bigger|larger|longer|brighter|higher|more|stronger|fas
 _LESS = re.compile(r"\b(?:smaller|shorter|lower|less|lighter|weaker|easier|fewer|dimmer|slower|narrower)\b")
 _MOST = re.compile(r"\b(?:highest|maximum|max|maximi[sz]ed|biggest|largest|longest|brightest|most|hardest|best)\b")
 _LEAST = re.compile(r"\b(?:lowest|minimum|smallest|shortest|fewest|least|easiest|slowest)\b")
-_WORDS_OF = {"bright": "brightness", "easy": "difficulty", "hard": "difficulty", "large": "size", "big": "size",
+_WORDS_OF = {"bright": "brightness", "eas": "difficulty", "hard": "difficulty", "large": "size", "big": "size",
              "small": "size", "short": "length", "long": "length", "few": "piece"}  # fmt: skip
 _CHEAPEST, _DEAREST = re.compile(r"\bcheapest|lowest price"), re.compile(r"\bmost expensive|highest price")
 _PREFER = re.compile(r"prefer(?:ably)? ([^).;]+(?:>[^).;]+)+)")
@@ -76,15 +76,14 @@ def _score(wish: str, variant: Variant, current: Variant | None, candidates: Seq
 def _option_score(wish: str, key: str, value: str, values: Sequence[str], now: str | None) -> float:
     for match in _PREFER.finditer(wish):
         order = [part.strip() for part in match[1].split(">")]
-        place = next(
-            (i for i, part in enumerate(order) if part and (part in plain(value) or plain(value) in part)), None
-        )
+        words = set(stems(value))
+        place = next((i for i, part in enumerate(order) if words and words & set(stems(part))), None)
         if place is not None:
             return 2.0 - 0.5 * place
     named = [option for option in values if _says(wish, key, option)]
-    if named and not (now in named and len(named) > 1 and value == now):
-        return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
     aimed = _aims_at(wish, key)
+    if named and not (aimed and named == [now]) and not (now in named and len(named) > 1 and value == now):
+        return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
     if aimed:
         order = sorted({*values, *([now] if now else [])}, key=_size)
         step = order.index(value) - (order.index(now) if now else 0)
@@ -102,8 +101,9 @@ def _says(wish: str, key: str, option: str) -> bool:
         said = re.search(rf"\b(?P<no>not |non-?|isn't )?{re.escape(plain(key))}\b", wish)
         careless = "not care" in wish or "don't care" in wish
         return said is not None and not careless and (text == "no") == (said["no"] is not None)
-    forms = {text, text.replace("-", " "), text.replace("shell", "")} | ({"medium"} if text == "m" else set())
-    forms |= {"two-" + text[2:]} if text.startswith("2-") else set()
+    forms = [text, text.replace("-", " "), text.replace("shell", "")]
+    forms += ["medium"] if text == "m" else []
+    forms += ["two-" + text[2:]] if text.startswith("2-") else []
     return any(len(form) > 0 and re.search(rf"(?<![\w-]){re.escape(form)}(?![\w-])", wish) for form in forms)
 
 

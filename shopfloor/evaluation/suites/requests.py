@@ -38,7 +38,7 @@ class RequestCase(Case):
     text: str = Field(max_length=4_000)
     context: str | dict[str, JsonValue] | list[str] | None = None
     user_id: str | None = None
-    constraints: dict[str, JsonValue] = Field(default_factory=dict)
+    constraints: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     relevant: list[str] | None = None
 
 

@@ -10,7 +10,7 @@ class Choice(BaseModel):
     """A variant of a case."""
 
     item_id: str
-    options: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, str] = Field(default_factory=dict[str, str])
     price: float = 0.0
 
 

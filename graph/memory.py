@@ -42,7 +42,8 @@ def remember(
         if finding["agent"] == "inventory" and finding["error"] is None:
             kept = _after_inventory(kept, finding, single=_stock_answers(findings) == 1)
     if facts:
-        focus = Focus(**{**kept.focus, "sku": facts[0].sku, "name": facts[0].name})
+        focus = kept.focus.copy()
+        focus["sku"], focus["name"] = facts[0].sku, facts[0].name
         shown = kept.shown or [one.shown for one in facts]
         kept = replace(kept, focus=focus, shown=shown)
     return kept
@@ -90,10 +91,10 @@ def _pending(finding: Finding, slots: dict[str, Any]) -> Pending | None:
     result = cast(dict[str, Any], finding["result"])
     structured = cast(dict[str, Any], result.get("structured") or {})
     request = cast(dict[str, Any], finding["record"].get("request") or {})
-    options = list(dict.fromkeys(str(option) for option in result.get("options") or []))
+    options = list(dict.fromkeys(str(option) for option in cast(list[str], result.get("options") or [])))
     error = structured.get("error")
     about: Literal["product", "place"] = "product" if error in _PRODUCT_ERRORS else "place"
-    skus = [str(sku) for sku in structured.get("skus") or structured.get("nearest") or []]
+    skus = [str(sku) for sku in cast(list[Any], structured.get("skus") or structured.get("nearest") or [])]
     if not options and error not in {"missing_product", "missing_place"}:
         return None
     values = skus[: len(options)] if about == "product" and len(skus) >= len(options) else options
@@ -123,5 +124,5 @@ def _shown(item: dict[str, Any]) -> ShownItem:
         currency=str(item["currency"]),
         colour=item.get("colour"),
         category=item.get("category"),
-        sizes=[str(size) for size in item.get("sizes") or []],
+        sizes=[str(size) for size in cast(list[str], item.get("sizes") or [])],
     )

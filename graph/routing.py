@@ -43,8 +43,12 @@ def after_recommendation(state: AgentState, top: str | None) -> list[Send] | Bac
     for task in state["after"]:
         if task["of_top"] and top is None:
             continue
-        known = InventoryTask(**{**task, "sku": top}) if task["of_top"] else task
-        sends.append(Send(INVENTORY, AgentState(**{**state, "recommend": None, "inventory": known, "after": []})))
+        known = task.copy()
+        if task["of_top"]:
+            known["sku"] = top
+        sent = state.copy()
+        sent["recommend"], sent["inventory"], sent["after"] = None, known, []
+        sends.append(Send(INVENTORY, sent))
     return sends or state["back"]
 
 

@@ -147,7 +147,7 @@ def _with_results(turn: Turn) -> list[AnyMessage]:
         if not isinstance(message, AIMessage):
             continue
         for call in message.tool_calls:
-            finding = by_call.get(call["id"])
+            finding = by_call.get(call["id"] or "")
             content = _result(finding) if finding is not None else "not run: nothing to ask about"
             messages.append(ToolMessage(content, tool_call_id=call["id"] or "", name=call["name"]))
     return messages
@@ -224,7 +224,7 @@ def _finish(turn: Turn) -> Plan:
 
 
 def _route_of(findings: Sequence[Finding]) -> Route:
-    agents = {finding["agent"] for finding in findings}
+    agents: set[Route] = {finding["agent"] for finding in findings}
     if len(agents) > 1:
         return "both"
     return next(iter(agents), "supervisor")
@@ -266,7 +266,9 @@ def _on_screen(task: InventoryTask, memory: Memory) -> InventoryTask:
     """Without a recommendation beside it, "of the recommendation" can only mean the product in focus."""
     if not task["of_top"]:
         return task
-    return InventoryTask(**{**task, "of_top": False, "sku": task["sku"] or memory.focus_sku})
+    known = task.copy()
+    known["of_top"], known["sku"] = False, task["sku"] or memory.focus_sku
+    return known
 
 
 def _signature(call: ToolCall) -> str:

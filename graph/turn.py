@@ -1,5 +1,8 @@
 """Runs one turn of the graph and gives its events, whatever happens: an answer, an error, or the caller going away."""
 
+# LangGraph leaves parts of these signatures untyped.
+# pyright: reportUnknownMemberType=false
+
 import asyncio
 import time
 import uuid
@@ -135,11 +138,10 @@ async def _stream(
 
 def reply_of(message: AIMessage, request: TurnRequest) -> Reply:
     """The finished turn, as the graph's last message carries it."""
-    return Reply(
-        **{
-            **message.response_metadata,
-            "text": message.text,
-            "thread_id": request.thread_id,
-            "user_id": request.user_id,
-        }
-    )
+    carried: dict[str, Any] = {
+        **message.response_metadata,
+        "text": message.text,
+        "thread_id": request.thread_id,
+        "user_id": request.user_id,
+    }
+    return Reply.model_validate(carried)

@@ -15,8 +15,7 @@ ANONYMOUS = ShopContext()
 
 def context_of(runtime: Runtime[ShopContext]) -> ShopContext:
     """The run's context; a host may have passed none."""
-    context: ShopContext | None = runtime.context
-    return context if context is not None else ANONYMOUS
+    return runtime.context or ANONYMOUS
 
 
 def emit(runtime: Runtime[ShopContext], event: BaseModel) -> None:

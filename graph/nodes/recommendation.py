@@ -1,8 +1,9 @@
 """The node that asks the recommendation agent, shows its cards and streams why."""
 
 import time
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
@@ -63,7 +64,7 @@ class RecommendationNode:
         """Stream the explanation; the template's stands in where the model can't."""
         pieces: list[str] = []
         try:
-            async with aclosing(shop.recommendation.explain(found)) as stream:
+            async with aclosing(cast(AsyncGenerator[str], shop.recommendation.explain(found))) as stream:
                 async for piece in stream:
                     if not piece:
                         continue
@@ -75,7 +76,7 @@ class RecommendationNode:
         return ("".join(pieces), True) if pieces else (found.answer, False)
 
 
-def _onward(state: AgentState, top: str | None) -> list[Send] | str:
+def _onward(state: AgentState, top: str | None) -> Sequence[Send] | Literal["inventory", "supervisor", "respond"]:
     return after_recommendation(state, top)
 
 

@@ -190,10 +190,21 @@ export function picture(kind, colour) {
   const { body, lines } = DRAWINGS[kind] ?? DRAWINGS.neutral;
   const shape = svg("path", { d: body, class: colour ? "body" : "body plain" });
   if (colour) shape.style.setProperty("fill", colour);
-  return svg("svg", { viewBox: "0 0 64 64", class: "drawing", "aria-hidden": "true", "data-kind": kind }, shape,
-    svg("path", { d: lines, class: isDark(colour) ? "lines on-dark" : "lines" }),
-    svg("path", { d: body, class: "edge" }));
+  const made = svg("svg", { viewBox: "0 0 64 64", class: "drawing", "aria-hidden": "true", "data-kind": kind });
+  if (isDark(colour)) {
+    // Light lines on the dark shape, the usual ones around it.
+    drawn += 1;
+    const inside = `inside-${drawn}`;
+    made.append(svg("clipPath", { id: inside }, svg("path", { d: body })), svg("path", { d: lines, class: "lines" }), shape,
+      svg("path", { d: lines, class: "lines on-dark", "clip-path": `url(#${inside})` }));
+  } else {
+    made.append(shape, svg("path", { d: lines, class: "lines" }));
+  }
+  made.append(svg("path", { d: body, class: "edge" }));
+  return made;
 }
+
+let drawn = 0; // makes the ids of clipping shapes unique
 
 function isDark(colour) {
   if (!colour) return false;

@@ -6,6 +6,7 @@
 A form is named by the hash of its source and its recipe, written atomically, and made once.
 """
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class Recipe:
     def name(self) -> str:
         """The recipe's part of the file name."""
         return f"encoder-{self.blocks}" if self.blocks else "q8_0"
+
+    def identity(self, source: ModelFile) -> str:
+        """SHA-256 that names this form by its source and recipe, so it is the same wherever the file is made."""
+        return hashlib.sha256(f"{source.sha256} {self.name} q8_0".encode()).hexdigest()
 
     def path(self, source: ModelFile, folder: Path) -> Path:
         """Where the form of this source lies."""

@@ -22,7 +22,7 @@ from shopfloor.local_models.text_features import BUCKETS, SparseText, featurise
 
 WEIGHTS_FILE = "head.safetensors"
 CARD_FILE = "card.json"
-FORMAT = 1
+FORMAT = 2
 
 Floats = NDArray[np.float32]
 
@@ -45,6 +45,7 @@ class HeadCard(BaseModel):
     licence: str
     recipe: dict[str, JsonValue]
     seed: int
+    parent: str = ""  # hash of the head that training started from
     metrics: dict[str, float]
     weights_hash: str = ""
 
@@ -54,8 +55,8 @@ class HeadWeights:
     """The arrays of a head, for L labels, hidden width W and B text buckets.
 
     ``hidden`` (L, W) and ``text`` (L, B) with ``bias`` (L,) go together; ``text_only`` (L, B) with
-    ``text_only_bias`` (L,) stand alone. ``idf`` (B,) weighs the text's features. The scaling of the hidden states is
-    folded into ``hidden`` and ``bias``.
+    ``text_only_bias`` (L,) stand alone. ``idf`` (B,) weighs the text's features. The scaling of the hidden states,
+    ``(hidden - centre) * factor`` (both (W,)), is folded into ``hidden`` and ``bias``; it is kept for further training.
     """
 
     hidden: Floats
@@ -64,6 +65,8 @@ class HeadWeights:
     text_only: Floats
     text_only_bias: Floats
     idf: Floats
+    centre: Floats
+    factor: Floats
 
 
 class LinearHead:
@@ -95,7 +98,9 @@ class LinearHead:
             raise ModelError(f"The head in {folder} is damaged or of another version; train it anew.")
         shapes = (weights.hidden.shape, weights.text.shape, weights.text_only.shape)
         labels = len(card.labels)
-        if shapes != ((labels, card.encoder_width), (labels, BUCKETS), (labels, BUCKETS)):
+        scaling = (weights.centre.shape, weights.factor.shape)
+        wanted = ((labels, card.encoder_width), (labels, BUCKETS), (labels, BUCKETS))
+        if shapes != wanted or scaling != ((card.encoder_width,), (card.encoder_width,)):
             raise ModelError(f"The head in {folder} has weights of the wrong shape; train it anew.")
         if encoder_hash is not None and card.encoder_width > 0 and encoder_hash != card.encoder_hash:
             raise ModelError(

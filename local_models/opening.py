@@ -63,7 +63,8 @@ async def open_shortened(settings: Settings, blocks: int) -> Encoder:
 
 def _prepare_shortened(settings: Settings, blocks: int) -> tuple[ServerOptions, str, int]:
     source = open_model_file(find_model(settings), settings.models_path)
-    path = derive(source, Recipe(blocks), settings.models_path)
+    recipe = Recipe(blocks)
+    path = derive(source, recipe, settings.models_path)
     threads = settings.model_threads or usable_cores()
     options = ServerOptions(path, WINDOW_TOKENS, ENCODER_SLOTS, threads, WINDOW_TOKENS)
-    return options, file_hash(path, settings.models_path), source.header.of_architecture("embedding_length")
+    return options, recipe.identity(source), source.header.of_architecture("embedding_length")

@@ -85,7 +85,10 @@ def _option_score(wish: str, key: str, value: str, values: Sequence[str], now: s
     if named and not (aimed and named == [now]) and not (now in named and len(named) > 1 and value == now):
         return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
     if aimed:
-        order = sorted({*values, *([now] if now else [])}, key=_size)
+        labels: set[str] = {*values}
+        if now:
+            labels.add(now)
+        order = sorted(labels, key=_size)
         step = order.index(value) - (order.index(now) if now else 0)
         if _MOST.search(wish) or _LEAST.search(wish):
             share = order.index(value) / max(1, len(order) - 1)

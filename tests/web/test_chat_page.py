@@ -187,8 +187,16 @@ def test_a_reload_brings_the_conversation_back(page: Page) -> None:
 
 def test_stop_ends_the_turn_and_the_next_one_works(page: Page) -> None:
     page.fill("#message", WISH)
-    page.press("#message", "Enter")
-    page.get_by_role("button", name="Stop").click()
+    # Both clicks in the page, a moment apart: a short answer would be over before a click from outside arrives.
+    page.evaluate(
+        """async () => {
+            const button = document.getElementById('send');
+            button.click();
+            await new Promise((later) => setTimeout(later, 10));
+            if (button.getAttribute('aria-label') !== 'Stop') throw new Error('there is nothing to stop with');
+            button.click();
+        }"""
+    )
     expect(page.get_by_text("Stopped.")).to_be_visible()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     page.get_by_role("button", name="Ask again").click()
@@ -321,9 +329,8 @@ def test_markup_in_names_is_text(browser: Browser, nasty: Served) -> None:
     complaints = listen(page)
     page.goto(nasty.base)
     page.locator(".starter").first.wait_for()
-    ask(page, "a mug")
-    names = page.locator(".card h3").all_inner_texts()
-    assert NASTY in names
+    ask(page, "show me your mugs")
+    expect(page.locator(".card h3").filter(has_text=NASTY)).to_have_count(1)
     assert page.locator(".card h3 *, .starter *, .card img, .words *").count() == 0
     assert page.title().endswith("shop assistant")
     assert page.locator(".card .price").first.inner_text().startswith("£")

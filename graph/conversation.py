@@ -8,14 +8,14 @@ import re
 
 from shopfloor.graph import cues
 from shopfloor.graph.lexicon import Lexicon
-from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task
+from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
+from shopfloor.graph.questions import named_product, product_question, store_question, superlative, takes_it
 from shopfloor.graph.references import option_in, points_past, shown_in
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
 from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
 
-RULE_CONFIDENCE = 0.95
 _MOST_STOCK_TASKS = 3
 _NAMING_WORDS = 6
 _COUNT = re.compile(
@@ -28,6 +28,7 @@ _IN_STOCK_IN = re.compile(r"\b(in stock|available|you (?:have|carry|sell)|on the
 
 def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan | None:
     """Decide a message that the conversation explains; None leaves it to the router."""
+    text = cues.corrected(text)
     lowered = cues.normal(text)
     if memory.pending is not None:
         plan = _pending_answer(text, lowered, memory.pending)
@@ -41,8 +42,13 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
         if plan is not None:
             return plan
     if not memory.shown and memory.focus_sku is None:
-        return _declined(lowered) or _sku_named(text, lowered, lexicon)
-    for rule in (_sku_named_rule, _mixed_refinement, _pointed_at, _compared, _stock_of_focus, _refinement):
+        return (
+            _declined(lowered)
+            or _sku_named(text, lowered, lexicon)
+            or named_product(text, lowered, memory, lexicon)
+            or store_question(text, lowered, memory, lexicon)
+        )
+    for rule in _RULES:
         plan = rule(text, lowered, memory, lexicon)
         if plan is not None:
             return plan
@@ -141,7 +147,7 @@ def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
     else:
         question = _replaced(pending, value) or pending["question"]
         task = inventory_task(question, sku=value, city=pending["city"], size=pending["size"])
-    return _rule("inventory", f"chose {chosen}", inventory=(task,))
+    return rule_plan("inventory", f"chose {chosen}", inventory=(task,))
 
 
 def _named(text: str, lowered: str, pending: Pending) -> Plan | None:
@@ -150,7 +156,7 @@ def _named(text: str, lowered: str, pending: Pending) -> Plan | None:
         return None
     question = f"{text}: {pending['question']}" if pending["about"] == "product" else _with_place(pending, text)
     task = inventory_task(question, sku=pending["sku"], city=pending["city"], size=pending["size"])
-    return _rule("inventory", "named what was asked for", inventory=(task,))
+    return rule_plan("inventory", "named what was asked for", inventory=(task,))
 
 
 def _with_place(pending: Pending, place: str) -> str:
@@ -175,7 +181,7 @@ def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:
         or cues.asks_stock(lowered)
     ):
         return None
-    return _rule("supervisor", f"asked about {sku}", reply="details", skus=(sku,))
+    return rule_plan("supervisor", f"asked about {sku}", reply="details", skus=(sku,))
 
 
 def _sku_named_rule(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -197,17 +203,18 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
             inventory_task(text, sku=item["sku"], city=place or _city(memory), size=size or _size(memory))
             for item in items[:_MOST_STOCK_TASKS]
         )
-        return _rule("inventory", "asked about the stock of what is shown", inventory=tasks)
+        return rule_plan("inventory", "asked about the stock of what is shown", inventory=tasks)
     if cues.refines(lowered) and not (cues.asks_details(lowered) or cues.chooses(lowered) or "the cheaper" in lowered):
         return None
     in_what = cues.colour_wish(lowered)
     if len(items) == 1 and in_what is not None and lexicon.has_colour(in_what):
         task = recommend_task(f"{items[0]['name']} in {in_what}", refine=True, like=items[0]["sku"])
-        return _rule("recommendation", "asked for another colour", recommend=task)
-    if len(items) == 1 and len(cues.words(text)) > 7 and not cues.asks_details(lowered) and not cues.chooses(lowered):
+        return rule_plan("recommendation", "asked for another colour", recommend=task)
+    told = cues.asks_details(lowered) or cues.chooses(lowered) or cues.is_question(lowered)
+    if len(items) == 1 and len(cues.words(text)) > 7 and not told:
         return None
     reply = "chosen" if cues.chooses(lowered) and len(items) == 1 else "details"
-    return _rule("supervisor", "pointed at what is shown", reply=reply, skus=tuple(item["sku"] for item in items))
+    return rule_plan("supervisor", "pointed at what is shown", reply=reply, skus=tuple(item["sku"] for item in items))
 
 
 def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -232,7 +239,7 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
         return _details_of_focus(lowered, memory)
     if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
         return None
-    return _rule(
+    return rule_plan(
         "inventory",
         "asked about the stock of what we spoke of",
         inventory=_focus_tasks(text, lowered, place, size, memory),
@@ -261,7 +268,7 @@ def _details_of_focus(lowered: str, memory: Memory) -> Plan | None:
     if not (cues.has_pronoun(lowered) or len(cues.words(lowered)) <= 4):
         return None
     skus = memory.skus if cues.is_plural(lowered) and len(memory.skus) > 1 else (memory.focus_sku,)
-    return _rule("supervisor", "asked about what we spoke of", reply="details", skus=skus[:_MOST_STOCK_TASKS])
+    return rule_plan("supervisor", "asked about what we spoke of", reply="details", skus=skus[:_MOST_STOCK_TASKS])
 
 
 def _mixed_refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -271,7 +278,7 @@ def _mixed_refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon)
         return None
     task = recommend_task(wish, refine=True)
     reason = "changed the last request and asked about stock"
-    return _rule("both", reason, recommend=task, inventory=(_of_top(question, lexicon),))
+    return rule_plan("both", reason, recommend=task, inventory=(_of_top(question, lexicon),))
 
 
 def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -280,7 +287,7 @@ def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return None
     city = lexicon.place_in(text) if _IN_STOCK_IN.search(text) else None
     task = recommend_task(text, count=count_in(lowered), refine=True, city=city)
-    return _rule("recommendation", "changed the last request", recommend=task)
+    return rule_plan("recommendation", "changed the last request", recommend=task)
 
 
 def _changes(wish: str, lexicon: Lexicon) -> bool:
@@ -296,13 +303,13 @@ def _compared(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan
     """Which of them is warmer?"""
     if len(memory.shown) < 2 or not cues.compares(lowered) or cues.asks_stock(lowered):
         return None
-    return _rule("supervisor", "compared what is shown", reply="details", skus=memory.skus[:_MOST_STOCK_TASKS])
+    return rule_plan("supervisor", "compared what is shown", reply="details", skus=memory.skus[:_MOST_STOCK_TASKS])
 
 
 def _agreed(lowered: str, memory: Memory) -> Plan | None:
     if not cues.says_yes(lowered) or memory.focus_sku is None:
         return None
-    return _rule("supervisor", "agreed", reply="chosen", skus=(memory.focus_sku,))
+    return rule_plan("supervisor", "agreed", reply="chosen", skus=(memory.focus_sku,))
 
 
 def _declined(lowered: str) -> Plan | None:
@@ -337,9 +344,20 @@ def _size(memory: Memory) -> str | None:
     return memory.focus.get("size") if memory.focus else None
 
 
-def _rule(route: Route, reason: str, **parts: object) -> Plan:
-    return Plan(route, "rules", RULE_CONFIDENCE, reason, **parts)  # type: ignore[arg-type]
+_RULES = (
+    _sku_named_rule,
+    store_question,
+    named_product,
+    superlative,
+    _mixed_refinement,
+    takes_it,
+    _pointed_at,
+    _compared,
+    product_question,
+    _stock_of_focus,
+    _refinement,
+)
 
 
 def _direct(kind: str, reason: str) -> Plan:
-    return _rule("supervisor", reason, reply=kind)
+    return rule_plan("supervisor", reason, reply=kind)

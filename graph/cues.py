@@ -80,6 +80,20 @@ _STANDS_FOR = re.compile(
     re.IGNORECASE,
 )
 
+_CORRECTS = re.compile(
+    r"^(?:(?:(?:sorry|oops|hmm+|no|nope|wait|actually|well|ah|oh|hang on)\s*,\s*|(?:sorry|hmm+|oops|actually|oh|ah|wait)\s+(?=\w))"
+    r"(?:i (?:mean|meant)\s+)?|i meant\s+|make that\s+)+",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    r"^(?:(?:so|and|but|ok|okay|hmm|well|also|then|great|thanks|cool)\b[ ,]*)*"
+    r"(is|are|was|does|do|did|can|could|will|would|has|have|what|what's|whats|which|how|hw|who|whose|where|when|for how|in what|at what|isn't|doesn't|won't)\b"
+)
+_STOCK_ITSELF = re.compile(
+    r"\b(stock\w*|availab\w+|sold out|left|stores?|shops?|branch\w*|how many (are|do you|of|have|units)|how many$|units?|near\w*|pick (it|them) up|reserve|buy|get it|online"
+    r"|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)|(it|this|that|they|these|those|one) (in|at|near|also in|there))\b"
+)
+
 SPLIT = re.compile(
     r"[,;.?!]+\s+(?:and |also |then |plus )*|\s+(?:and|also|plus)\s+(?=(?:is|are|do|does|can|could|have|has|how|which|where|what|if|whether"
     r"|tell|check|see|let|recommend|suggest|show|find|i)\b)",
@@ -100,6 +114,22 @@ def words(text: str) -> list[str]:
 def is_short(text: str) -> bool:
     """Short enough to lean on what was said before."""
     return len(words(text)) <= MAX_FOLLOW_UP_WORDS
+
+
+def corrected(text: str) -> str:
+    """A message without the words that only take back the last one: "sorry, I meant Vancouver"."""
+    rest = _CORRECTS.sub("", text.strip())
+    return rest if words(rest) else text
+
+
+def is_question(text: str) -> bool:
+    """Begins as a question does."""
+    return _QUESTION.match(text) is not None
+
+
+def stock_words(text: str) -> bool:
+    """Speaks of stock itself, not only of a thing that is somewhere."""
+    return _STOCK_ITSELF.search(text) is not None
 
 
 def asks_stock(text: str) -> bool:

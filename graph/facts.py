@@ -1,15 +1,16 @@
 """Facts of products straight from the catalogue, and the sentences that say them."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from shopfloor.graph.state import ShownItem
 
 _SQL = """
 SELECT p.sku, p.name, p.category, p.currency, p.description, p.colour, p.sizes, p.rating_mean, p.rating_count,
+       p.brand, p.gender, p.attributes,
        coalesce(p.price, (SELECT min(v.price) FROM variants v WHERE v.sku = p.sku)) AS price,
        coalesce((SELECT sum(s.quantity) FROM stock s WHERE s.sku = p.sku), 0) AS units,
        (SELECT count(DISTINCT s.store_id) FROM stock s WHERE s.sku = p.sku AND s.quantity > 0) AS stores
@@ -17,8 +18,6 @@ FROM products p
 WHERE p.active = 1 AND p.sku IN (SELECT value FROM json_each(?))
 """
 _SHORT_DESCRIPTION = 320
-_PRICE = re.compile(r"\b(how much|price|costs?)\b")
-_COLOUR = re.compile(r"\b(which|what) colou?rs?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,11 @@ class ProductFacts:
     sizes: tuple[str, ...]
     units: int
     stores: int
+    brand: str | None = None
+    gender: str | None = None
+    rating: float | None = None
+    rating_count: int = 0
+    attributes: tuple[tuple[str, str], ...] = ()
 
     @property
     def shown(self) -> ShownItem:
@@ -75,27 +79,16 @@ def describe(facts: ProductFacts) -> str:
     return " ".join(parts)
 
 
-def answer_about(facts: ProductFacts, asked: str) -> str:
-    """What was asked about a product, and no more: its price, sizes or colours; else all of it."""
-    lowered = asked.casefold()
-    if _PRICE.search(lowered) and facts.price is not None:
-        return f"The price of the {facts.name} is {money(facts.price, facts.currency)}."
-    if "size" in lowered and facts.sizes:
-        return f"The {facts.name} is available {_sizes(facts)}. {_availability(facts)}"
-    if _COLOUR.search(lowered) and facts.colours:
-        return f"The {facts.name} is available in {_listed(facts.colours)}."
-    return describe(facts)
-
-
 def _options(facts: ProductFacts) -> list[str]:
-    options = [f"in {_listed(facts.colours)}"] if facts.colours else []
-    return [*options, _sizes(facts)] if facts.sizes else options
+    options = [f"in {listed(facts.colours)}"] if facts.colours else []
+    return [*options, sizes_of(facts)] if facts.sizes else options
 
 
-def _sizes(facts: ProductFacts) -> str:
+def sizes_of(facts: ProductFacts) -> str:
+    """The sizes as a phrase: in sizes S, M or L."""
     if len(facts.sizes) == 1:
         return "in one size" if "one" in facts.sizes[0].casefold() else f"in size {facts.sizes[0]}"
-    return f"in sizes {_listed(facts.sizes)}"
+    return f"in sizes {listed(facts.sizes)}"
 
 
 def compare(products: Sequence[ProductFacts]) -> str:
@@ -133,15 +126,28 @@ def _facts(row: sqlite3.Row) -> ProductFacts:
         sizes=_split(row["sizes"]),
         units=int(row["units"]),
         stores=int(row["stores"]),
+        brand=row["brand"],
+        gender=row["gender"],
+        rating=row["rating_mean"],
+        rating_count=int(row["rating_count"]),
+        attributes=_attributes(str(row["attributes"])),
     )
+
+
+def _attributes(raw: str) -> tuple[tuple[str, str], ...]:
+    values = cast(dict[str, object], json.loads(raw))
+    return tuple((name, str(value)) for name, value in values.items() if value not in (None, "", [], {}))
 
 
 def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split("|") if part.strip())
 
 
-def _listed(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
+def listed(values: Sequence[str], last: str = "or") -> str:
+    """Words in a row: a, b or c; empty for none."""
+    if len(values) < 2:
+        return values[0] if values else ""
+    return f"{', '.join(values[:-1])} {last} {values[-1]}"
 
 
 def _shorten(text: str) -> str:

@@ -2,13 +2,14 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shopfloor.graph.cues import normal, words
 from shopfloor.graph.prompts import load_words
 
 _LONGEST_PLACE = 4  # words
+_LONGEST_NAME = 10
 
 
 def _nowhere(_: str) -> bool:
@@ -22,6 +23,8 @@ class Lexicon:
     Attributes:
         shop_name: as the assistant says it.
         places: cities and stores of the shop.
+        services: what stores offer.
+        names: SKUs by the names of products, in singular words; only names of two words or more.
         is_city: whether a name is a city anywhere in the world.
     """
 
@@ -32,6 +35,8 @@ class Lexicon:
     skus: frozenset[str] = frozenset()
     not_places: frozenset[str] = frozenset()
     product_words: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
 
     def place_in(self, text: str) -> str | None:
@@ -67,6 +72,26 @@ class Lexicon:
         """Whether a message names a kind of product: the last word of a category or of a product's name."""
         return not self.product_words.isdisjoint(_singular(word) for word in words(text))
 
+    def products_in(self, text: str) -> tuple[str, ...]:
+        """SKUs of the products a message names in full, in its order; a longer name hides a shorter one within it."""
+        tokens = _name_tokens(text)
+        found: list[str] = []
+        start = 0
+        while start < len(tokens):
+            for size in range(min(_LONGEST_NAME, len(tokens) - start), 1, -1):
+                sku = self.names.get(" ".join(tokens[start : start + size]))
+                if sku is not None:
+                    found.append(sku)
+                    start += size - 1
+                    break
+            start += 1
+        return tuple(dict.fromkeys(found))
+
+    def names_service(self, text: str) -> bool:
+        """Whether a message names something that stores offer."""
+        lowered = normal(text)
+        return any(re.search(rf"\b{re.escape(service)}", lowered) for service in self.services)
+
     def is_size(self, text: str) -> bool:
         """Whether a phrase is one of the shop's sizes."""
         return re.sub(r"^(a |an |size )+", "", normal(text)) in self.sizes
@@ -95,6 +120,10 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
+def _name_tokens(text: str) -> list[str]:
+    return [_singular(word) for word in words(text.replace(".", ""))]
+
+
 def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
     """Read the shop's words from an open catalogue."""
     meta = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT key, value FROM meta")}
@@ -112,6 +141,16 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
     for row in connection.execute("SELECT name FROM products WHERE active = 1"):
         product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 3)
+    names: dict[str, str] = {}
+    for row in connection.execute("SELECT name, sku FROM products WHERE active = 1 ORDER BY product_no DESC"):
+        tokens = _name_tokens(str(row["name"]))
+        if 1 < len(tokens) <= _LONGEST_NAME:
+            names[" ".join(tokens)] = str(row["sku"])
+    services = {
+        service.strip().casefold()
+        for row in connection.execute("SELECT DISTINCT services FROM stores")
+        for service in str(row["services"]).split("|")
+    }
     skus = frozenset(str(row["sku"]) for row in connection.execute("SELECT sku FROM products WHERE active = 1"))
     return Lexicon(
         shop_name=meta.get("shop_name", "the shop"),
@@ -119,6 +158,8 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         colours=frozenset(colours),
         sizes=frozenset(sizes),
         skus=skus,
+        services=frozenset(service for service in services if len(service) > 2),
+        names=names,
         not_places=load_words("not_places"),
         product_words=frozenset(word for word in product_words if word.isalpha()),
     )

@@ -44,7 +44,9 @@ def remember(
     if facts:
         focus = kept.focus.copy()
         focus["sku"], focus["name"] = facts[0].sku, facts[0].name
-        shown = kept.shown or [one.shown for one in facts]
+        on_screen = {item["sku"] for item in kept.shown}
+        together = len(facts) > 1 and not on_screen.issuperset(one.sku for one in facts)
+        shown = kept.shown if kept.shown and not together else [one.shown for one in facts]
         kept = replace(kept, focus=focus, shown=shown)
     return kept
 
@@ -75,6 +77,11 @@ def _after_inventory(kept: Remembered, finding: Finding, *, single: bool) -> Rem
         if focus.get("sku") != product["sku"]:
             focus.pop("size", None)
         focus["sku"], focus["name"] = str(product["sku"]), str(product["name"])
+    store = slots.get("store_id") or cast(dict[str, Any], result.get("structured") or {}).get("store_id")
+    if isinstance(store, str) and store:
+        focus["store_id"] = store
+    elif slots.get("city"):
+        focus.pop("store_id", None)
     for key in ("city", "size"):
         value = slots.get(key)
         if isinstance(value, str) and value:

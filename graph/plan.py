@@ -6,6 +6,7 @@ from shopfloor.graph.state import Decision, InventoryTask, RecommendTask
 from shopfloor.tools.schemas import DecidedBy, Route
 
 DEFAULT_COUNT = 3
+RULE_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,21 @@ class Plan:
             text=self.text,
             skus=list(self.skus),
         )
+
+
+def rule_plan(
+    route: Route,
+    reason: str,
+    *,
+    recommend: RecommendTask | None = None,
+    inventory: tuple[InventoryTask, ...] = (),
+    reply: str | None = None,
+    skus: tuple[str, ...] = (),
+) -> Plan:
+    """A plan of the conversation's rules."""
+    return Plan(
+        route, "rules", RULE_CONFIDENCE, reason, recommend=recommend, inventory=inventory, reply=reply, skus=skus
+    )
 
 
 def recommend_task(

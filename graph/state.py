@@ -184,13 +184,14 @@ class AgentState(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The remembered part of the state, as the conversation rules read it."""
+    """The remembered part of the state, as the conversation rules read it. ``last_text``: the message before this one."""
 
     shown: tuple[ShownItem, ...] = ()
     focus: Focus | None = None
     parsed: dict[str, JsonValue] | None = None
     pending: Pending | None = None
     last_route: Route | None = None
+    last_text: str = ""
 
     @property
     def focus_sku(self) -> str | None:
@@ -211,7 +212,14 @@ def memory_of(state: ShopState) -> Memory:
         parsed=state.get("parsed"),
         pending=state.get("pending"),
         last_route=state.get("last_route"),
+        last_text=_text_before(state.get("messages") or []),
     )
+
+
+def _text_before(messages: Sequence[AnyMessage]) -> str:
+    """What the shopper said before the message being answered."""
+    said = [message for message in messages if isinstance(message, HumanMessage)]
+    return text_of(said[-2]) if len(said) > 1 else ""
 
 
 def last_human(messages: Sequence[AnyMessage]) -> HumanMessage | None:

@@ -8,9 +8,10 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
-from shopfloor.graph.facts import ProductFacts, answer_about, compare, describe, read_facts
+from shopfloor.graph.facts import ProductFacts, describe, read_facts
 from shopfloor.graph.memory import remember
 from shopfloor.graph.nodes.common import OpenShop, context_of, emit
+from shopfloor.graph.product_answers import answer_about, answer_about_several
 from shopfloor.graph.recorder import TurnEnd
 from shopfloor.graph.shop import Shop
 from shopfloor.graph.state import (
@@ -46,6 +47,10 @@ class RespondNode:
         decision = state.get("decision") or _NO_DECISION
         findings = list(state.get("findings") or [])
         facts = await _facts(decision, shop)
+        if len(facts) > 1:
+            about, chosen = answer_about_several(facts, text_of(last_human(state.get("messages") or [])))
+            decision["text"] = decision["text"] or about
+            facts.sort(key=lambda one: one.sku != chosen.sku)
         text = self._say(state, runtime, decision, findings, facts, shop)
         usage = _usage(findings, state.get("tokens"))
         degraded = any(finding["degraded"] for finding in findings) or decision["reply"] == "overloaded"
@@ -100,7 +105,7 @@ class RespondNode:
         asked = text_of(last_human(messages))
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
-            return answer_about(facts[0], asked) if len(facts) == 1 else compare(facts)
+            return answer_about(facts[0], asked)
         if facts and decision["reply"] == "chosen":
             return (
                 f"{describe(facts[0])} I can't place orders from here, but I can check which store has it: "

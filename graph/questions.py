@@ -1,0 +1,176 @@
+"""Rules for questions about what was shown or is named: what a product is like, which has more of something, its stock.
+
+Pure functions with the conversation's other rules (:mod:`shopfloor.graph.conversation`), which calls them in order.
+"""
+
+import re
+
+from shopfloor.graph import cues
+from shopfloor.graph.aspects import aspects_in, comparison_in, content_words, speaks_of_product
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.plan import Plan, inventory_task, rule_plan
+from shopfloor.graph.references import shown_in
+from shopfloor.graph.state import Memory
+
+MOST_PRODUCTS = 6
+_LONGEST_QUESTION = 16  # words
+_SHOP_ASKED = re.compile(
+    r"\b(do|have|can|could|would|will) (you|u|they|i|we)\b(?! (wash|clean|machine|use|wear|tell|say))"
+)
+_WISH = re.compile(
+    r"\b(recommend|suggest|looking for|similar|matching|match(es)?|goes? with|go well|instead|something|anything|alternatives?|i (need|want|would like|am|have)|i'd like|i'm|show)\b"
+)
+_WHOLE_SHOP = re.compile(r"\b(you (have|sell|carry|stock)|in (the|your) (shop|range|store)|of all|overall)\b")
+_STORE = re.compile(
+    r"\b(open(s|ing)?|clos(e|es|ed|ing)|hours|address|services?|parking|phone|that (store|shop|branch)|this (store|shop|branch)|do they|does it (offer|have)|there)\b"
+)
+_INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
+_TAKES = re.compile(
+    r"\b(i'?ll|i will|i'?d like to|let me|i want to|can i|we'?ll) (take|buy|have|get|order) (it|them|that|this|those|that one|this one)\b"
+)
+
+
+def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """A product named in full, with a question or alone: what does the Duo Tent cost, 6 of the Plain Mug in Berlin."""
+    skus = lexicon.products_in(text)
+    if not skus or _WISH.search(lowered) and not cues.asks_details(lowered) and lexicon.place_in(text) is None:
+        return None
+    place = lexicon.place_in(text)
+    left = set(cues.words(lowered)) - _fillers()
+    if place is not None or cues.asks_stock(lowered):
+        if len(skus) > 1:
+            return None
+        task = inventory_task(text, sku=skus[0], city=place or _city(memory), size=cues.size_in(lowered))
+        return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
+    if len(cues.words(text)) > _LONGEST_QUESTION:
+        return None
+    bare = len(left) <= len(" ".join(skus)) and not cues.is_question(lowered) and len(cues.words(text)) <= 8
+    if memory.last_route == "inventory" and bare and _city(memory) and _goes_on(lowered):
+        task = inventory_task(f"Is it in stock? {text}", sku=skus[0], city=_city(memory))
+        return rule_plan("inventory", "asked the same of a named product", inventory=(task,))
+    if cues.is_question(lowered) or speaks_of_product(lowered) or cues.asks_details(lowered) or bare:
+        return rule_plan("supervisor", "asked about a named product", reply="details", skus=skus[:MOST_PRODUCTS])
+    return None
+
+
+def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """The lightest one; and the cheapest; which of these holds the most; which is brighter?"""
+    if len(memory.shown) < 2 or _WHOLE_SHOP.search(lowered) or not cues.is_short(text):
+        return None
+    comparison = comparison_in(lowered)
+    if comparison is None or re.match(r"(something|anything|one|show|ok something|maybe)\b", lowered):
+        return None
+    asked = cues.compares(lowered) or re.search(r"\b(which|what|who)\b", lowered) is not None
+    picked = comparison.word.split()[0].endswith("est") or comparison.word.startswith(("most", "least"))
+    if asked or (picked and len(cues.words(text)) <= 6):
+        if cues.asks_stock(lowered) or lexicon.place_in(text) is not None:
+            return None
+        chosen = shown_in(text, memory.shown)
+        skus = tuple(item["sku"] for item in chosen) if len(chosen) > 1 else memory.skus
+        return rule_plan("supervisor", "compared what is shown", reply="details", skus=skus[:MOST_PRODUCTS])
+    return None
+
+
+def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Is it waterproof; does the zip run both ways; how long does the battery last; which colours?"""
+    if memory.focus_sku is None or len(cues.words(text)) > _LONGEST_QUESTION:
+        return None
+    if _INSISTS.search(lowered):
+        return rule_plan("supervisor", "disputed a price", reply="details", skus=(memory.focus_sku,))
+    if lexicon.place_in(text) is not None or _WISH.search(lowered) or _asks_stock(lowered):
+        return None
+    if cues.refines(lowered) and (_SHOP_ASKED.search(lowered) or not cues.is_question(lowered)):
+        return None
+    question = cues.is_question(lowered) or text.rstrip().endswith("?")
+    aspect = bool(aspects_in(lowered)) or cues.asks_details(lowered)
+    if not question and not (aspect and len(cues.words(text)) <= 4):
+        return None
+    if _SHOP_ASKED.search(lowered) and not (cues.has_pronoun(lowered) and not _stores_asked(lowered, memory)):
+        return None
+    if not cues.has_pronoun(lowered) and not _elliptic(lowered, memory, lexicon, aspect=aspect):
+        return None
+    return rule_plan("supervisor", "asked what a product is like", reply="details", skus=_spoken_of(lowered, memory))
+
+
+def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """And the address; what services does it have; do they do alterations, of the store we spoke of."""
+    if memory.last_route != "inventory" or not cues.is_short(text) or memory.focus is None:
+        return None
+    place = lexicon.place_in(text)
+    store = memory.focus.get("store_id")
+    asked = _STORE.search(lowered) is not None or lexicon.names_service(text)
+    if place is None and asked and (store or _city(memory)) and not cues.asks_stock(lowered):
+        task = inventory_task(text, city=_city(memory), store_id=store)
+        return rule_plan("inventory", "asked about the store we spoke of", inventory=(task,))
+    about = cues.what_about(lowered)
+    before = memory.last_text
+    if about is None or not before or not (asked or memory.focus_sku is None):
+        return None
+    if lexicon.is_place(about) and (old := lexicon.place_in(before)) is not None:
+        question = before.replace(old, _as_written(text, about))
+        return rule_plan(
+            "inventory", "asked the same of another place", inventory=(inventory_task(question, city=None),)
+        )
+    return None
+
+
+def takes_it(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """I'll take it."""
+    if memory.focus_sku is None or not _TAKES.search(lowered) or not cues.is_short(text) or lexicon.place_in(text):
+        return None
+    if cues.asks_stock(lowered):
+        return None
+    return rule_plan("supervisor", "takes what we spoke of", reply="chosen", skus=(memory.focus_sku,))
+
+
+def _spoken_of(lowered: str, memory: Memory) -> tuple[str, ...]:
+    """What a question with "they" or "it" is about: all that is shown, or the one in focus."""
+    assert memory.focus_sku is not None
+    name = (memory.focus or {}).get("name", "")
+    if re.search(r"\bboth\b", lowered) and len(memory.skus) > 1:
+        return memory.skus[:2]
+    pair = name.casefold().removesuffix(" women").removesuffix(" men").endswith("s")
+    alone = memory.last_route == "inventory" or memory.focus_sku not in memory.skus[:1]
+    if cues.is_plural(lowered) and len(memory.skus) > 1 and not pair and not alone:
+        return memory.skus[:MOST_PRODUCTS]
+    return (memory.focus_sku,)
+
+
+def _elliptic(lowered: str, memory: Memory, lexicon: Lexicon, *, aspect: bool) -> bool:
+    """Whether a question without "it" leaves out what we speak of, rather than naming something else."""
+    name = frozenset(cues.words((memory.focus or {}).get("name", "")))
+    others = [word for word in content_words(lowered) if word not in name and lexicon.names_product(word)]
+    if others:
+        return False
+    if aspect and len(cues.words(lowered)) <= 9:
+        return True
+    part = re.match(
+        r"(and |so |ok |but )*(is|are|does|do|has|have|how|what is|what are|what's) (\w+ )?(the|its|their)\b", lowered
+    )
+    return part is not None and len(cues.words(lowered)) <= 9
+
+
+def _asks_stock(lowered: str) -> bool:
+    """A stock question that is not "how long is it in ..." and the like."""
+    return cues.asks_stock(lowered) and cues.stock_words(lowered)
+
+
+def _stores_asked(lowered: str, memory: Memory) -> bool:
+    return memory.last_route == "inventory" and re.search(r"\b(they|there)\b", lowered) is not None
+
+
+def _goes_on(lowered: str) -> bool:
+    return re.match(r"(and|or|what about|how about|ok|then)\b", lowered) is not None or len(cues.words(lowered)) <= 5
+
+
+def _as_written(text: str, about: str) -> str:
+    match = re.search(re.escape(about), text, re.IGNORECASE)
+    return match[0] if match else about
+
+
+def _fillers() -> frozenset[str]:
+    return frozenset({"the", "a", "an", "and", "what", "about", "how", "please", "ok", "show", "me"})
+
+
+def _city(memory: Memory) -> str | None:
+    return memory.focus.get("city") if memory.focus else None

@@ -22,13 +22,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from shopfloor.errors import InputError
+from shopfloor.evaluation.nearness import nearest
 from shopfloor.finetune.routing.noise import chat_style
 from shopfloor.tools.schemas import Route
 
 PACKAGE = "shopfloor.finetune.routing"
 LABELS: tuple[Route, ...] = get_args(Route)
 SEED = 20260
-NGRAM = 5
 TOO_NEAR = 0.6
 MAX_STEPS = 200
 
@@ -125,30 +125,6 @@ def shipped_rows() -> list[Row]:
 def text_hash(text: str) -> str:
     """Names a row in ``withheld.txt``."""
     return hashlib.sha256(text.casefold().encode()).hexdigest()[:16]
-
-
-def ngrams(text: str) -> frozenset[str]:
-    """Character 5-grams of a text in lower case with single blanks; a shorter text is one gram."""
-    plain = " ".join(text.casefold().split())
-    return frozenset(plain[start : start + NGRAM] for start in range(max(1, len(plain) - NGRAM + 1)))
-
-
-def nearest(texts: Sequence[str], others: Sequence[str]) -> list[float]:
-    """For each text the largest Jaccard similarity of its 5-grams with any of ``others``."""
-    grams = [ngrams(other) for other in others]
-    having: dict[str, list[int]] = {}
-    for number, other in enumerate(grams):
-        for gram in other:
-            having.setdefault(gram, []).append(number)
-    best: list[float] = []
-    for text in texts:
-        own = ngrams(text)
-        shared: dict[int, int] = {}
-        for gram in own:
-            for number in having.get(gram, ()):
-                shared[number] = shared.get(number, 0) + 1
-        best.append(max((n / (len(own) + len(grams[k]) - n) for k, n in shared.items()), default=0.0))
-    return best
 
 
 def too_near(rows: Sequence[Row], others: Sequence[str], limit: float = TOO_NEAR) -> Collection[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shopfloor.errors import InputError
-from shopfloor.finetune.routing.rows import LABELS, Row, Writer, make_rows, nearest, ngrams, shipped_rows, too_near
+from shopfloor.evaluation.nearness import near_groups, nearest, ngrams
+from shopfloor.finetune.routing.rows import LABELS, Row, Writer, make_rows, shipped_rows, too_near
 
 
 def test_shipped_rows_are_what_the_generator_makes() -> None:
@@ -36,6 +37,12 @@ def test_nearness() -> None:
     near = too_near([Row(text="hello you", label="supervisor", source="line")], ["hello you too"])
     assert len(list(near)) == 0
     assert len(list(too_near([Row(text="hello you", label="supervisor", source="line")], ["hello you!"]))) == 1
+
+
+def test_near_wordings_share_a_group() -> None:
+    texts = ["is the red cup in stock", "do you sell tents", "is the red cup in stock?", "Is the red cup in stock??"]
+    assert near_groups(texts) == [0, 1, 0, 0]
+    assert near_groups([]) == []
 
 
 def test_a_template_with_an_unknown_slot_is_refused() -> None:

@@ -54,6 +54,8 @@ def two_label_head() -> LinearHead:
             text_only=none,
             text_only_bias=np.array([0, 2], np.float32),
             idf=np.ones(BUCKETS, np.float32),
+            centre=np.zeros(2, np.float32),
+            factor=np.ones(2, np.float32),
         ),
     )
 

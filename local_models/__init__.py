@@ -18,15 +18,16 @@ ENCODER_BLOCKS = 6
 
 
 async def open_runtime(settings: Settings) -> "Runtime":
-    """Load the model of ``settings.profile``.
+    """Open the model that the settings name: embedded, or on a server.
 
     Raises:
-        ConfigError: the profile's runtime is not available here.
-        ModelMissingError: the model file is absent, damaged or of another architecture.
+        ConfigError: the runtime is not available here, or a setting is wrong.
+        ModelMissingError: the model is absent, damaged or of another architecture.
+        ModelError: it can't be loaded, or its server does not answer.
     """
-    from shopfloor.local_models.opening import open_embedded
+    from shopfloor.local_models.choosing import open_chosen
 
-    return await open_embedded(settings)
+    return await open_chosen(settings)
 
 
 async def open_encoder(settings: Settings, blocks: int = ENCODER_BLOCKS) -> "Encoder":

@@ -32,13 +32,17 @@ SPIN_COUNT = "20000"
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How to load a model. ``context`` is in tokens for each slot; ``batch`` in tokens for each step."""
+    """How to load a model. ``context`` is in tokens for each slot; ``batch`` in tokens for each step.
+
+    ``adapter`` is a LoRA in a GGUF file, applied to every request.
+    """
 
     path: Path
     context: int
     slots: int
     threads: int
     batch: int
+    adapter: Path | None = None
 
 
 def usable_cores() -> int:
@@ -220,13 +224,15 @@ def _new_server(options: ServerOptions, key: str) -> "Server":
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     try:
-        from xllamacpp import CommonParams, Server, llama_pooling_type
+        from xllamacpp import CommonAdapterLoraInfo, CommonParams, Server, llama_pooling_type
     except ImportError as error:
         hint = "install it (Debian: `apt install libgomp1`)" if "libgomp" in str(error) else "run `shopfloor doctor`"
         raise ModelError(f"the model library xllamacpp can't be loaded ({error}): {hint}") from error
     parameters = CommonParams()
     _fill(parameters, options, key)
     parameters.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if options.adapter is not None:
+        parameters.lora_adapters = [CommonAdapterLoraInfo(str(options.adapter), 1.0)]
     return Server(parameters)
 
 

@@ -1,9 +1,11 @@
 """Hardware profiles as data: which model each agent uses, where each runtime gets it, under which licence and limits.
 
-A profile names models; it loads none. :func:`choose` picks one by the settings and says why. ``cpu``, the embedded
-model, is the only profile that is served so far: the two others are data, and choosing them is an error that says so.
+A profile names models; it loads none. :func:`choose` picks one by the settings and says why. A model whose licence
+restricts its use is chosen only when ``SHOPFLOOR_ACCEPTED_LICENCES`` names that licence, else the profile's permissive
+alternative is.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,18 +20,24 @@ GB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """A model's licence. ``permissive``: free for any use; otherwise it must be accepted before the model is chosen."""
+    """A model's licence. ``permissive``: free for any use; otherwise its ``key`` must be accepted first."""
 
     name: str
     permissive: bool
     note: str = ""
+    key: str = ""
 
 
 APACHE = Licence("Apache-2.0", permissive=True)
 MIT = Licence("MIT", permissive=True)
-GEMMA = Licence("Gemma Terms of Use", permissive=False, note="use restrictions apply; tuned models inherit them")
+GEMMA = Licence(
+    "Gemma Terms of Use", permissive=False, note="use restrictions apply; tuned models inherit them", key="gemma"
+)
 STABILITY = Licence(
-    "Stability AI Community License", permissive=False, note="free only under 1 million US dollars of yearly revenue"
+    "Stability AI Community License",
+    permissive=False,
+    note="free only under 1 million US dollars of yearly revenue",
+    key="stability",
 )
 
 
@@ -175,14 +183,15 @@ PROFILES: tuple[Profile, ...] = (
         Budget(serving=4 * GB, training=5 * GB),
     ),
 )
-SERVED: frozenset[ProfileName] = frozenset({"cpu"})
+NOT_SERVED: frozenset[RuntimeName] = frozenset({"mlx", "llama-cpp"})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A chosen profile and the reason, for the log and for ``doctor``."""
+    """A chosen profile, the runtime to serve it with, and the reason, for the log and for ``doctor``."""
 
     profile: Profile
+    runtime: RuntimeName
     reason: str
 
 
@@ -199,17 +208,41 @@ def find_profile(name: str) -> Profile:
 
 
 def choose(settings: Settings) -> Choice:
-    """The profile to serve.
+    """The profile to serve, and by which runtime.
 
     Raises:
-        ConfigError: the profile asked for can't be served by this version.
+        ConfigError: the runtime asked for can't serve the profile asked for.
     """
-    if settings.profile == "auto":
-        return Choice(find_profile("cpu"), "auto: the embedded model runs on any machine")
-    profile = find_profile(settings.profile)
-    if profile.name not in SERVED:
-        raise ConfigError(
-            f"the profile {profile.name} needs one of the runtimes {', '.join(profile.runtimes)}, which this version can't "
-            "serve yet: set SHOPFLOOR_PROFILE=auto, or point SHOPFLOOR_MODEL at a GGUF file of that model"
-        )
-    return Choice(profile, f"asked for by SHOPFLOOR_PROFILE={profile.name}")
+    profile = find_profile("cpu" if settings.profile == "auto" else settings.profile)
+    if settings.runtime != "auto":
+        return Choice(profile, settings.runtime, f"asked for by SHOPFLOOR_RUNTIME={settings.runtime}")
+    if settings.model_url is not None:
+        return Choice(profile, "openai", "SHOPFLOOR_MODEL_URL names a model server")
+    if settings.model is not None or "embedded" in profile.runtimes:
+        reason = "SHOPFLOOR_MODEL names a file" if settings.model is not None else "the embedded model runs anywhere"
+        return Choice(profile, "embedded", reason)
+    runtime: RuntimeName = next(runtime for runtime in profile.runtimes if runtime not in NOT_SERVED)
+    return Choice(profile, runtime, f"the profile {profile.name} is served by it")
+
+
+def choose_model(choice: Choice, agent: Agent, accepted: Collection[str]) -> tuple[ModelSpec, str]:
+    """The profile's model for an agent, and where the chosen runtime finds it.
+
+    Args:
+        choice: the profile and the runtime.
+        agent: who will use it.
+        accepted: keys of the restrictive licences that were accepted.
+
+    Raises:
+        ConfigError: the runtime has no source of a model whose licence is permissive or accepted.
+    """
+    assignment = choice.profile.agents[agent]
+    models = [model for model in (assignment.model, assignment.alternative) if model is not None]
+    for model in models:
+        free = model.licence.permissive or model.licence.key in accepted
+        if free and choice.runtime in model.sources:
+            return model, model.sources[choice.runtime]
+    raise ConfigError(
+        f"the profile {choice.profile.name} names no model for the runtime {choice.runtime}: "
+        "set SHOPFLOOR_MODEL_NAME, or another SHOPFLOOR_RUNTIME"
+    )

@@ -13,7 +13,7 @@ already in the slot's cache.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from shopfloor.errors import ModelError
 from shopfloor.local_models.llama_server import Json
@@ -29,18 +29,32 @@ def score_prompt(complete: Callable[[Json], Json], prompt: str, labels: Sequence
     Raises:
         ModelError: the server's answer lacks a label.
     """
+    steps = scoring(prompt, labels)
+    body = next(steps)
+    while True:
+        try:
+            body = steps.send(complete({**body, "id_slot": slot}))
+        except StopIteration as done:
+            return done.value
+
+
+def scoring(prompt: str, labels: Sequence[int]) -> Generator[Json, Json, list[float]]:
+    """The one or two requests behind a score: yields a body, is sent the answer, returns the log-probabilities.
+
+    Raises:
+        ModelError: the server's answer lacks a label.
+    """
     body: Json = {
         "prompt": prompt,
         "n_predict": 1,
         "cache_prompt": True,
-        "id_slot": slot,
         "temperature": 1.0,
         "samplers": [],
         "seed": 0,
         "logit_bias": [[label, BIAS] for label in dict.fromkeys(labels)],
         "n_probs": max(TOP, len(labels)),
     }
-    sampled = _sampled(complete(body))
+    sampled = _sampled((yield body))
     known = {int(entry["id"]): float(entry["logprob"]) for entry in sampled["top_logprobs"]}
     anchor_id, anchor = int(sampled["id"]), float(sampled["logprob"])
     known[anchor_id] = anchor
@@ -48,7 +62,7 @@ def score_prompt(complete: Callable[[Json], Json], prompt: str, labels: Sequence
         raise ModelError("the local model scored a token that is no label")
     if all(label in known for label in labels):
         return [min(0.0, known[label]) for label in labels]
-    biased = _sampled(complete({**body, "post_sampling_probs": True, "n_probs": len(labels) + TOP}))
+    biased = _sampled((yield {**body, "post_sampling_probs": True, "n_probs": len(labels) + TOP}))
     ratios = {int(entry["id"]): float(entry["prob"]) for entry in biased["top_probs"]}
     base = max(ratios.get(anchor_id, 0.0), SMALLEST)
     return [

@@ -54,6 +54,15 @@ class Settings(BaseSettings):
     checkpoints_kept: int = Field(default=20, ge=1, description="newest checkpoints kept of a thread")
 
     # Local model
+    runtime: Literal["auto", "embedded", "openai", "ollama", "hf"] = Field(
+        default="auto", description="what runs the model: auto takes the server of model_url if set, else the profile's"
+    )
+    model_url: str | None = Field(default=None, description="address of the model server, e.g. http://127.0.0.1:8080")
+    model_name: str | None = Field(default=None, description="the model's name on that server; empty: its first")
+    model_api_key: SecretStr | None = Field(default=None, description="the model server's key, where it wants one")
+    accepted_licences: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="restrictive model licences that are accepted, e.g. gemma,stability"
+    )
     profile: Literal["auto", "cpu", "m1-8gb", "rtx3060-6gb"] = "auto"
     model: Path | None = Field(default=None, description="a GGUF file instead of the profile's")
     model_form: Literal["auto", "prepared", "shipped"] = Field(
@@ -77,7 +86,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_text: bool = Field(default=False, description="message texts in logs; off for privacy")
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "accepted_licences", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
         if isinstance(value, str):

@@ -1,14 +1,51 @@
-"""The backends the contract suite runs over. A new runtime adds a name and a branch, no test."""
+"""The backends the contract suite runs over. A new runtime adds a name and a fixture, no test."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from shopfloor.local_models.files import find_model, open_model_file
+from shopfloor.local_models.openai_compatible import OpenAICompatibleRuntime, Served
+from shopfloor.local_models.preparing import prepared_form
 from shopfloor.local_models.runtime import Runtime
+from shopfloor.settings import Settings
 
-BACKENDS = ("embedded",)
+BACKENDS = {"embedded": "runtime", "openai": "openai_runtime"}
+KEY = "test-key"
+
+
+@pytest.fixture(scope="session")
+def llama_url(model_settings: Settings) -> Iterator[str]:
+    """A real OpenAI-compatible server over the shared model, in another process."""
+    source = open_model_file(find_model(model_settings), model_settings.models_path)
+    path = prepared_form(source, model_settings.models_path) or source.path
+    command = [sys.executable, str(Path(__file__).with_name("llama_http.py")), str(path), KEY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://"), "the server did not start"
+        yield url  # leaving closes its standard input, and it ends
+
+
+@pytest.fixture
+def served(llama_url: str) -> Served:
+    """How to reach it."""
+    return Served(url=llama_url + "/v1", model="", key=KEY, context=2048, timeout_s=60, profile="cpu")
+
+
+@pytest_asyncio.fixture
+async def openai_runtime(served: Served) -> AsyncIterator[Runtime]:
+    """The runtime over that server."""
+    runtime = await OpenAICompatibleRuntime.open(served)
+    yield runtime
+    await runtime.close()
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Runtime:
     """One loaded runtime."""
-    fixtures = {"embedded": "runtime"}
-    return request.getfixturevalue(fixtures[request.param])
+    return request.getfixturevalue(BACKENDS[request.param])

@@ -3,6 +3,8 @@
 ``build_graph`` is for servers and embedders, ``make_graph`` for LangGraph Studio, which brings its own checkpointer.
 Both return at once: databases and models are opened by the first turn.
 """
+# LangGraph is a namespace package: its py.typed is not found from its subpackages.
+# pyright: reportMissingTypeStubs=false
 
 # LangGraph leaves parts of these signatures untyped.
 # pyright: reportUnknownMemberType=false

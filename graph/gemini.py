@@ -74,7 +74,7 @@ class RemoteModel:
             tool["function"]["name"] = name
             tools.append(tool)
         self._model = model
-        self._bound = cast("Runnable[object, AIMessage]", model.bind_tools(tools))
+        self._bound = cast("Runnable[object, AIMessage]", model.bind_tools(tools))  # pyright: ignore[reportUnknownMemberType]  # a bare dict inside
 
     async def ainvoke(self, input: list[AnyMessage]) -> AIMessage:
         """Answer a conversation."""

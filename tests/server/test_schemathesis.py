@@ -3,7 +3,7 @@
 The short run is part of every test run; the long one is marked slow.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import schemathesis
@@ -28,6 +28,8 @@ CHECKS: list[Any] = [
 SHORT_EXAMPLES = 2
 LONG_EXAMPLES = 150
 
+ALL_HEALTH_CHECKS = cast("list[HealthCheck]", list(HealthCheck))
+
 schema = schemathesis.openapi.from_dict(create_app(Settings(_env_file=None)).openapi())  # type: ignore[call-arg]
 # LangServe's routes for shared links repeat the others; the Model Context Protocol has schemas of its own.
 short = schema.include(path_regex=r"^/(get-recommendations|check-inventory|feedback|model-stats|v1/models|api/threads)")
@@ -39,7 +41,7 @@ short = schema.include(path_regex=r"^/(get-recommendations|check-inventory|feedb
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=ALL_HEALTH_CHECKS,
 )
 def test_short(server: Served, case: schemathesis.Case) -> None:
     case.call_and_validate(base_url=server.base, checks=CHECKS, timeout=60)
@@ -48,6 +50,6 @@ def test_short(server: Served, case: schemathesis.Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @schema.parametrize()
-@settings(max_examples=LONG_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=LONG_EXAMPLES, deadline=None, suppress_health_check=ALL_HEALTH_CHECKS)
 def test_long(server: Served, case: schemathesis.Case) -> None:
     case.call_and_validate(base_url=server.base, checks=CHECKS, timeout=60)

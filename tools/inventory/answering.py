@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from shopfloor.tools.inventory.answer_facts import FactAnswers
 from shopfloor.tools.inventory.answer_locator import LocatorAnswers, ask_store, ask_where
 from shopfloor.tools.inventory.answer_product import ProductAnswers
 from shopfloor.tools.inventory.answer_shop import ShopAnswers
 from shopfloor.tools.inventory.answer_supply import SupplyAnswers
+from shopfloor.tools.inventory.compare_facts import compare_facts
 from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, json_id, km, place
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, ProductRef
 from shopfloor.tools.inventory.snapshot import Store
@@ -23,7 +25,7 @@ LOCATOR = word_set(
 NEEDS_STORE = word_set("stock_at_store low_stock_at_store out_of_stock_at_store units_at_store category_at_store")
 NEEDS_PRODUCT = word_set(
     "stock_at_store at_least_n stores_with_product total_stock nearest_other_store nearest_from_point compare_stores top_store"
-    " multi_product sizes_and_stock days_of_cover reorder_point alternatives"
+    " multi_product sizes_and_stock days_of_cover reorder_point alternatives product_facts"
 )
 USES_CONTEXT_PLACE = word_set(
     "stock_at_store at_least_n sizes_and_stock low_stock_at_store out_of_stock_at_store units_at_store category_at_store"
@@ -43,7 +45,10 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
         text = "I can look up stock, sizes and stores. Which product or store do you want to know about?"
         return Outcome("unsupported", "unsupported", text=text)
     parsed = _with_context(parsed, shop, here)
-    problem = _product_problem(parsed, shop) or _place_problem(parsed, shop)
+    problem = _product_problem(parsed, shop)
+    if problem is None and parsed.intent == "product_facts":
+        return _about_facts(parsed, shop)
+    problem = problem or _place_problem(parsed, shop)
     if problem is not None:
         return problem
     if parsed.intent in LOCATOR:
@@ -56,6 +61,12 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
         answers = make(shop, parsed, skus, stores)
         return answers.refusal() or answers.handlers()[parsed.intent]()
     return ShopAnswers(shop, parsed, stores).handlers()[parsed.intent]()
+
+
+def _about_facts(parsed: Parsed, shop: Shop) -> Outcome:
+    """One product, or a choice among several."""
+    skus = [ref.sku for ref in parsed.products if ref.sku is not None]
+    return FactAnswers(shop, parsed, skus[0]).outcome() if len(skus) == 1 else compare_facts(shop, parsed, skus)
 
 
 def _with_context(parsed: Parsed, shop: Shop, here: PlaceRef | None) -> Parsed:

@@ -123,11 +123,11 @@ ASPECTS: tuple[Aspect, ...] = (
     _aspect("speed", r"how fast|speed", "speed", r"fastest|faster", r"slowest|slower"),
     _aspect("age", r"what ages?|which ages?|how old (should|must|do)|for (what|which) age|age range|age group|suitable age", "age"),
     _aspect("warranty", r"warranty|guarantee[ds]?|warranties", "warranty guarantee"),
-    _aspect("care", r"washed|wash|washing|washable|dry[- ]clean(ed)?|iron(ed)?|tumble dr(y|ied)|dishwasher|care for it|clean it", "care wash washing"),
+    _aspect("way to care for it", r"washed|wash|washing|washable|dry[- ]clean(ed)?|iron(ed)?|tumble dr(y|ied)|dishwasher|care for it|clean it", "care wash washing"),
     _aspect("origin", r"where (is|are|was|were) (\w+ ){1,5}(made|produced|manufactured|grown|from)|country of origin|made in", "origin country made"),
     _aspect("season", r"(what|which) seasons?|time of year", "season"),
     _aspect("occasion", r"(what|which) occasions?|what is it (good )?for|what (is|are) (it|they|that|this|these) (used|meant|good|made) for", "occasion use purpose activity"),
-    _aspect("people", r"how many (people|persons?|adults)|for how many", "sleep people person seat serving"),
+    _aspect("number of people", r"how many (people|persons?|adults)|for how many", "sleep people person seat serving"),
     _aspect("year", r"(what|which) year|how old (is|are)", "year vintage"),
 )  # fmt: skip
 
@@ -141,7 +141,7 @@ _MORE = re.compile(
     r"\b(tell me (a bit |a little )?(more|about)|more (about|info\w*|details?)|details?|describe|description|what('s| is| are) (it|that|this|they|these|those|that one|this one)( one)? like"
     r"|what can you (tell|say)|any(thing)? (else )?(i should|to) know|features?|specs?|specifications?|info(rmation)? (on|about)|what about (it|this one|that one)$)\b"
 )
-_SUBJECT = r"(it|this|that|these|those|they|them|both|either( of (them|these|those))?|all of (them|these|those)|the [\w'’&.-]+( [\w'’&.()-]+){0,7}?)"
+_SUBJECT = r"(it|this|that|these|those|they|them|both|either( of (them|these|those))?|all of (them|these|those)|[\w-]*\d[\w-]*|the [\w'’&.-]+( [\w'’&.()-]+){0,7}?)"
 _ASIDE = r"(?:(?:and|so|but|ok|okay|hi|hello|hey|also|then|hmm|um|well|please|sorry|great|nice|thanks|cool|good|or|actually)\b[ ,.!]*)*"
 _YES_NO = re.compile(
     rf"^{_ASIDE}(is|are|isn'?t|aren'?t|was|does|do|doesn'?t|can|could|will|would|should|has|have) (i |you |we |my \w+ )?(?P<verb>(really |still |use |wear |wash |put |take |play |eat |run ){{0,2}}){_SUBJECT}( one| ones)?\b(?P<rest>.*)$"
@@ -160,6 +160,10 @@ _WHICH = re.compile(
     + _ASIDE
     + r"((which|what)( one| ones)?( of (these|them|those|the (two|three|four|five)))?( one)?( (is|are|has|have|do|does|would|should|looks?|costs?|keeps?|will|holds?|weighs?|sells?|comes?)\b|$)"
     r"|(which|what)('s| is) the \w+(est|er)\b|is (either|any|one) of (them|these|those))"
+)
+_AMONG = re.compile(
+    rf"^{_ASIDE}((which|what) (one|ones|of (these|them|those|the (two|three|four|five)))( one| ones)?|is (either|any|one) of (them|these|those|the two)|"
+    r"(are|do|have) (any|all|both|either) of (them|these|those)) (is|are|has|have|do|does|can|would|will|come|comes|keeps?)?\b.*\w"
 )
 _DIFFER = re.compile(
     r"\b(the difference|how do (they|these|those|the (two|three)) (differ|compare)|compare (them|these|those|both|the (two|three|first)))\b"
@@ -187,7 +191,7 @@ def asks_about_facts(text: str) -> bool:
         return False
     if _STOCK.search(said):
         return False
-    if _MORE.search(said) or compares(said) or yes_no_rest(said) is not None:
+    if _MORE.search(said) or chooses_among(said) or yes_no_rest(said) is not None:
         return True
     return _LEAD.match(said) is not None and any(aspect.asked.search(said) for aspect in ASPECTS)
 
@@ -212,6 +216,11 @@ def compares(said: str) -> bool:
     if _WHICH.search(said) is None or re.search(r"\b(your|do you|you (have|sell)|something|anything)\b", said):
         return False
     return any(found.group(0) not in _NO_SUPERLATIVE for found in _SUPERLATIVE.finditer(said))
+
+
+def chooses_among(said: str) -> bool:
+    """Asks which of several products has something: a comparison, or "which of them is waterproof"."""
+    return compares(said) or (_AMONG.search(said) is not None and not _STOCK.search(said))
 
 
 def yes_no_rest(said: str) -> str | None:

@@ -179,6 +179,8 @@ class PlaceFinder:
         key = " ".join(self._reading.words[start:end])
         if len(key) <= 3 and not self._reading.tokens[start].surface.isupper():
             return None
+        if len(key) <= 4 and key in self._names.sizes:
+            return None  # "in XXL" is a size, though some city is called so too
         region = self._reading.words[end] if end < len(self._reading.words) else None
         found = self._gazetteer.find(key, region if region is not None and len(region) == 2 else None)
         if not found:

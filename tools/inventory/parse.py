@@ -15,6 +15,7 @@ from shopfloor.tools.inventory.intents import (
     shop_intent,
 )
 from shopfloor.tools.inventory.mentions import Mentions, read_mentions
+from shopfloor.tools.inventory.parse_facts import FactQuestion, read_fact_question
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention
 from shopfloor.tools.inventory.snapshot import ShopNames
 from shopfloor.tools.matching import COLOURS
@@ -69,6 +70,7 @@ class Parsed:
     amount: int | None = None
     threshold: int | None = None
     origin: tuple[float, float] | None = None
+    fact_words: tuple[str, ...] = ()  # of a question about facts: what it asks of the product
     notes: tuple[str, ...] = field(default=())
 
 
@@ -76,6 +78,9 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     """Read a question. Pure: the shop's stock is not needed, only its names."""
     mentions = read_mentions(text, names, gazetteer)
     places = merge_places(mentions, names)
+    facts = read_fact_question(mentions, _focus(mentions, context), context, names)
+    if facts is not None:
+        return _finish(_about_facts(facts, mentions, places, names), context)
     mentions = _colours_to_products(mentions)
     mentions, colours = _colours_of_focus(mentions, context, names)
     wanted = [mention for mention in mentions.products if mention.kind != "none"]
@@ -108,6 +113,14 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
         return _finish(Parsed(locator, mentions, tuple(products), tuple(places)), context)
     intent = product_intent(mentions, scene)
     return _finish(Parsed(intent, mentions, tuple(products), tuple(places)), context)
+
+
+def _about_facts(facts: FactQuestion, mentions: Mentions, places: list[PlaceRef], names: ShopNames) -> Parsed:
+    """A question about a product itself."""
+    products = [ProductRef(names.matcher.by_sku[sku].name, sku) for sku in facts.skus if sku in names.matcher.by_sku]
+    if facts.options:
+        products = [ProductRef(facts.text, None, options=facts.options)]
+    return Parsed("product_facts", mentions, tuple(products), tuple(places), fact_words=facts.words)
 
 
 def _colours_to_products(mentions: Mentions) -> Mentions:

@@ -52,6 +52,8 @@ class RecommendationNode:
             if task["explain"] and found.items:
                 text, said = await self._explain(shop, found, runtime)
         finding = recommendation_finding(query, found, answer_id, text, said=said, call_id=task["call_id"])
+        finding["record"]["usage"] = found.usage.to_json()
+        finding["record"]["tokens"] = found.usage.prompt + found.usage.completion
         finding["timings_ms"] = {
             **found.timings_ms,
             "first_card": cards_ms,
@@ -64,7 +66,7 @@ class RecommendationNode:
         """Stream the explanation; the template's stands in where the model can't."""
         pieces: list[str] = []
         try:
-            async with aclosing(cast(AsyncGenerator[str], shop.recommendation.explain(found))) as stream:
+            async with aclosing(cast(AsyncGenerator[str], shop.recommendation.explain(found, found.usage))) as stream:
                 async for piece in stream:
                     if not piece:
                         continue

@@ -2,5 +2,6 @@
 
 from shopfloor.tools.recommendation.agent import RecommendationAgent
 from shopfloor.tools.recommendation.query import ParsedRequest, Recommendation, RecommendQuery
+from shopfloor.tools.recommendation.usage import ModelUsage
 
-__all__ = ["ParsedRequest", "RecommendQuery", "Recommendation", "RecommendationAgent"]
+__all__ = ["ModelUsage", "ParsedRequest", "RecommendQuery", "Recommendation", "RecommendationAgent"]

@@ -8,7 +8,7 @@ async for piece in agent.explain(answer): ...
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -25,6 +25,7 @@ from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
 from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
 from shopfloor.tools.recommendation.explanation import stream_explanation
 from shopfloor.tools.recommendation.model_score import (
+    DEADLINE_S,
     MAX_SCORED,
     MEASURED_TO_HELP,
     model_scores,
@@ -38,6 +39,7 @@ from shopfloor.tools.recommendation.ranking import RankingWeights, fused, popula
 from shopfloor.tools.recommendation.refinement import refine
 from shopfloor.tools.recommendation.retrieval import coverage, search_words, text_scores
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, read_revision
+from shopfloor.tools.recommendation.usage import ModelUsage
 from shopfloor.tools.recommendation.vocabulary import Vocabulary, build_vocabulary
 from shopfloor.tools.recommendation.wording import Why, explanations, reasons, relaxed_note
 from shopfloor.tools.schemas import RecommendedItem
@@ -46,6 +48,19 @@ MAX_CANDIDATES = 20
 BEST_SELLERS = 0.02  # share of the catalogue that counts as best sellers, at least 5 products
 
 _tracer = trace.get_tracer("shopfloor")
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What asking the model came to: the prompt's prefix (empty: no opinion was used), and why there is none.
+
+    ``failed``: it was wanted and is not to be had; ``late``: it was still thinking at the deadline.
+    """
+
+    prompt: str = ""
+    failed: bool = False
+    late: bool = False
+    usage: ModelUsage = field(default_factory=ModelUsage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +85,13 @@ class RecommendationAgent:
         settings: Settings,
         *,
         weights: RankingWeights | None = None,
+        score_deadline_s: float = DEADLINE_S,
     ) -> None:
         self._catalogue = catalogue
         self._runtime = runtime
         self._settings = settings
         self._weights = weights or RankingWeights()
+        self._score_deadline_s = score_deadline_s
         self._loaded: tuple[Snapshot, Vocabulary] | None = None
         self._loading = asyncio.Lock()
 
@@ -97,7 +114,7 @@ class RecommendationAgent:
             with _tracer.start_as_current_span("sql retrieve"):
                 found = await self._catalogue.read(lambda c: self._retrieve(c, query, snapshot, vocabulary))
             retrieved = perf_counter()
-            scored, prompt, degraded = await self._with_model(query, found)
+            scored, opinion = await self._with_model(query, found)
             ranked = perf_counter()
             answer = self._answer(query, scored, snapshot)
             span.set_attribute("shopfloor.items", len(answer.items))
@@ -108,11 +125,23 @@ class RecommendationAgent:
                 "cards": (perf_counter() - ranked) * 1000,
                 "total": (perf_counter() - started) * 1000,
             }
-            return replace(answer, prompt=prompt, model_scored=bool(prompt), degraded=degraded, timings_ms=timings)
+            if opinion.late:
+                timings["model_late"] = timings["model"]
+            return replace(
+                answer,
+                prompt=opinion.prompt,
+                model_scored=bool(opinion.prompt),
+                degraded=opinion.failed,
+                timings_ms=timings,
+                usage=opinion.usage,
+            )
 
-    def explain(self, rec: Recommendation) -> AsyncIterator[str]:
-        """Stream one or two grounded sentences; joined they are the explanation."""
-        return stream_explanation(self._runtime, self._settings, rec)
+    def explain(self, rec: Recommendation, usage: ModelUsage | None = None) -> AsyncIterator[str]:
+        """Stream one or two grounded sentences; joined they are the explanation.
+
+        ``usage`` gets the model's tokens added, complete when the stream has ended.
+        """
+        return stream_explanation(self._runtime, self._settings, rec, usage)
 
     async def _facets(self) -> tuple[Snapshot, Vocabulary]:
         revision = await self._catalogue.read(read_revision)
@@ -175,26 +204,30 @@ class RecommendationAgent:
         ]
         return tuple(chosen)
 
-    async def _with_model(self, query: RecommendQuery, found: Found) -> tuple[Found, str, bool]:
-        """Add the model's signal where it counts. Returns the prompt's prefix, and whether a wanted model failed."""
+    async def _with_model(self, query: RecommendQuery, found: Found) -> tuple[Found, Opinion]:
+        """Add the model's signal where it counts."""
         if not self._asks_model(query, found):
-            return found, "", False
+            return found, Opinion()
         if self._runtime is None:
-            return found, "", True
+            return found, Opinion(failed=True)
         asked = [c for c in found.candidates if c.sku in found.facts][:MAX_SCORED]
         try:
             with _tracer.start_as_current_span("model score"):
-                scores = await model_scores(self._runtime, query.text, [found.facts[c.sku] for c in asked])
+                async with asyncio.timeout(self._score_deadline_s):
+                    scores, usage = await model_scores(self._runtime, query.text, [found.facts[c.sku] for c in asked])
+        except TimeoutError:
+            trace.get_current_span().add_event("ranked without the model", {"reason": "late"})
+            return found, Opinion(late=True)
         except ModelError as error:
             trace.get_current_span().add_event("ranked without the model", {"reason": error.code})
-            return found, "", True
+            return found, Opinion(failed=True)
         extras = dict(zip((c.sku for c in asked), (self._weights.model * scores).tolist(), strict=True))
         weighted = [
             Candidate(c.sku, c.score + extras[c.sku], {**c.signals, "model": extras[c.sku]}) if c.sku in extras else c
             for c in found.candidates
         ]
         weighted.sort(key=lambda c: -c.score)
-        return replace(found, candidates=tuple(weighted)), scoring_prefix(query.text), False
+        return replace(found, candidates=tuple(weighted)), Opinion(scoring_prefix(query.text), usage=usage)
 
     def _asks_model(self, query: RecommendQuery, found: Found) -> bool:
         mode = self._settings.model_ranking

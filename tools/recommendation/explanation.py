@@ -15,9 +15,11 @@ from shopfloor.errors import ModelError
 from shopfloor.local_models.runtime import Chunk, GenerateOptions, Message, Runtime
 from shopfloor.settings import Settings
 from shopfloor.tools.recommendation.query import Recommendation
+from shopfloor.tools.recommendation.usage import ModelUsage, StreamMeter
 
 MAX_TOKENS = 48
 TIMEOUT_S = 4.0
+WRITTEN = 6  # pieces the model writes itself at least: a tenth of a second that shows how fast it is
 PROMPT_CHARS = 300
 
 _tracer = trace.get_tracer("shopfloor")
@@ -37,7 +39,9 @@ def explanation_messages(rec: Recommendation) -> list[Message]:
     ]
 
 
-async def stream_explanation(runtime: Runtime | None, settings: Settings, rec: Recommendation) -> AsyncIterator[str]:
+async def stream_explanation(
+    runtime: Runtime | None, settings: Settings, rec: Recommendation, usage: ModelUsage | None = None
+) -> AsyncIterator[str]:
     """Yield pieces that join to the explanation; without a model, or when it fails, the template's words."""
     if rec.note:
         yield rec.note + (" " if rec.phrasings else "")
@@ -48,31 +52,38 @@ async def stream_explanation(runtime: Runtime | None, settings: Settings, rec: R
             continue
         if space:
             yield space
-        async for piece in _chosen(runtime, settings, rec, options):
+        async for piece in _chosen(runtime, settings, rec, options, usage or ModelUsage()):
             yield piece
 
 
 async def _chosen(
-    runtime: Runtime, settings: Settings, rec: Recommendation, options: Sequence[str]
+    runtime: Runtime, settings: Settings, rec: Recommendation, options: Sequence[str], usage: ModelUsage
 ) -> AsyncIterator[str]:
     """One of the options, as the model's choice becomes plain; the first where it has none."""
-    said = ""
+    said, meter, done = "", StreamMeter(), None
     try:
         with _tracer.start_as_current_span("model explain"):
             async with aclosing(_generate(runtime, settings, rec, options)) as chunks:
                 async for chunk in chunks:
+                    done = chunk.completion or done
+                    if chunk.text:
+                        meter.piece()
                     if not any(option.startswith(said + chunk.text) for option in options):
                         break
                     said += chunk.text
                     if chunk.text:
                         yield chunk.text
-                    if sum(option.startswith(said) for option in options) == 1:
+                    plain = sum(option.startswith(said) for option in options) == 1
+                    if plain and meter.pieces >= WRITTEN:
                         break
     except ModelError as error:
         trace.get_current_span().add_event("explanation by template", {"reason": error.code})
     rest = next(option for option in options if option.startswith(said))[len(said) :]
     if rest:
         yield rest
+    if said:
+        prompt = "\n".join(message.content for message in explanation_messages(rec))
+        usage.add(await meter.usage(runtime, prompt, said, done))
 
 
 async def _generate(

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.tools.recommendation.cards import Facts
 from shopfloor.tools.recommendation.query import ParsedRequest
+from shopfloor.tools.recommendation.usage import ModelUsage
 
 LABELS = (" yes", " no")
 MAX_SCORED = 10  # some 18 tokens a candidate: at 400 tokens/s half a second for all of them
+DEADLINE_S = 1.0  # later than this the shopper gets the order of retrieval instead
 MEASURED_TO_HELP = False  # not shown for the embedded 135M model; switch on only after an ablation over text requests
 
 
@@ -29,13 +31,18 @@ def scoring_prompt(facts: Facts) -> str:
     return f"{facts.name}{f', {facts.category}' if facts.category else ''}:"
 
 
-async def model_scores(runtime: Runtime, request: str, candidates: Sequence[Facts]) -> NDArray[np.float64]:
-    """Score candidates 0 to 1 among themselves (1: the model's surest yes).
+async def model_scores(
+    runtime: Runtime, request: str, candidates: Sequence[Facts]
+) -> tuple[NDArray[np.float64], ModelUsage]:
+    """Score candidates 0 to 1 among themselves (1: the model's surest yes), and say what that cost.
 
     Raises:
         ModelError: the model can't answer.
     """
-    table = await runtime.score([scoring_prompt(facts) for facts in candidates], LABELS, prefix=scoring_prefix(request))
+    prefix, prompts = scoring_prefix(request), [scoring_prompt(facts) for facts in candidates]
+    table = await runtime.score(prompts, LABELS, prefix=prefix)
+    usage = ModelUsage(await runtime.count_tokens(prefix + "\n".join(prompts)), len(prompts))
     margin = (table[:, 0] - table[:, 1]).astype(np.float64)
     low, high = float(margin.min()), float(margin.max())
-    return (margin - low) / (high - low) if high > low else np.zeros(len(margin), dtype=np.float64)
+    scores = (margin - low) / (high - low) if high > low else np.zeros(len(margin), dtype=np.float64)
+    return scores, usage

@@ -7,6 +7,7 @@ from typing import Literal, Self, cast
 
 from pydantic import JsonValue
 
+from shopfloor.tools.recommendation.usage import ModelUsage
 from shopfloor.tools.schemas import RecommendedItem
 
 Order = Literal["price_low", "price_high", "rating", "popular"]
@@ -136,7 +137,7 @@ class Recommendation:
 
     ``note`` says what was relaxed because nothing fitted; ``answer`` is the finished explanation by template,
     which ``explain`` may word differently by choosing among ``phrasings`` (for each sentence the ways to say it).
-    ``prompt`` is what the model saw, empty when it was skipped.
+    ``prompt`` is what the model saw, empty when it was skipped; ``usage`` what scoring cost it (explaining adds to its own).
     """
 
     items: list[RecommendedItem]
@@ -149,3 +150,4 @@ class Recommendation:
     answer: str = ""
     note: str = ""
     phrasings: tuple[tuple[str, ...], ...] = ()
+    usage: ModelUsage = field(default_factory=ModelUsage)

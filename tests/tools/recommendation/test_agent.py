@@ -17,6 +17,7 @@ from shopfloor.tools.recommendation.agent import RecommendationAgent
 from shopfloor.tools.recommendation.query import Recommendation, RecommendQuery
 from shopfloor.tools.recommendation.retrieval import match_expression
 from shopfloor.tools.recommendation.tool import recommendation_tool
+from shopfloor.tools.recommendation.usage import ModelUsage
 
 
 async def ask(agent: RecommendationAgent, text: str, **more: object) -> Recommendation:
@@ -79,11 +80,41 @@ async def test_model_words_are_grounded_too(own_path: Path, settings: Settings, 
 
 async def test_model_scores_are_one_signal(demo_path: Path, settings: Settings, runtime: Runtime) -> None:
     async with Database(demo_path) as catalogue:
-        agent = RecommendationAgent(catalogue, runtime, settings.model_copy(update={"model_ranking": "on"}))
+        on = settings.model_copy(update={"model_ranking": "on"})
+        agent = RecommendationAgent(catalogue, runtime, on, score_deadline_s=60)
         answer = await ask(agent, "a jacket for rainy hikes")
     assert answer.model_scored
     assert answer.prompt
     assert any("model" in candidate.signals for candidate in answer.candidates)
+    scored = sum("model" in candidate.signals for candidate in answer.candidates)
+    assert answer.usage.completion <= scored + 1
+    assert answer.usage.prompt > await runtime.count_tokens(answer.prompt)
+
+
+async def test_a_late_model_leaves_the_order_of_retrieval(
+    demo_path: Path, settings: Settings, runtime: Runtime
+) -> None:
+    on = settings.model_copy(update={"model_ranking": "on"})
+    async with Database(demo_path) as catalogue:
+        late = await ask(RecommendationAgent(catalogue, runtime, on, score_deadline_s=0.001), "a jacket for rain")
+        plain = await ask(RecommendationAgent(catalogue, None, settings), "a jacket for rain")
+    assert "model_late" in late.timings_ms
+    assert not late.degraded
+    assert not late.model_scored
+    assert [item.sku for item in late.items] == [item.sku for item in plain.items]
+
+
+async def test_the_explanation_counts_its_tokens(demo_path: Path, settings: Settings, runtime: Runtime) -> None:
+    async with Database(demo_path) as catalogue:
+        agent = RecommendationAgent(catalogue, runtime, settings.model_copy(update={"model_timeout_s": 60.0}))
+        answer = await ask(agent, "running shoes")
+        usage = ModelUsage()
+        words = "".join([piece async for piece in agent.explain(answer, usage)])
+    assert len(answer.phrasings[-1]) > 1
+    assert words
+    if usage.completion:  # a machine too busy for the first token in time has nothing to count
+        assert usage.prompt > 10
+        assert usage.tokens_per_second is None or usage.tokens_per_second > 0
 
 
 class BrokenRuntime:

@@ -186,6 +186,9 @@ class FactAnswers:
 
     def _check(self) -> str | None:
         """Look the asked words up in attributes, then in the description, then in how the shop uses them elsewhere."""
+        whole = self._check_phrase() if len(self.words) > 1 else None
+        if whole is not None:
+            return whole
         parts = [self._check_word(word) for word in self.words]
         if all(parts):
             return " ".join(dict.fromkeys(part for part in parts if part))
@@ -195,6 +198,14 @@ class FactAnswers:
         some = [part for part in parts if part]
         # Of several words only those that name a fact are missed when the data lack them.
         return " ".join(dict.fromkeys(some)) if some and len(some) * 2 >= len(parts) else None
+
+    def _check_phrase(self) -> str | None:
+        """All the words in one fact ("water-resistant"), or in one that has another value for this product."""
+        said = " ".join(self.words)
+        for fact in self.sheet.all_facts():
+            if all(like(word) & fact.words() for word in self.words):
+                return self._yes(fact, said)
+        return self._other_value(said)
 
     def _check_word(self, word: str) -> str | None:
         name, meant = self.sheet.name, like(word)
@@ -244,7 +255,7 @@ class FactAnswers:
 
     def _other_value(self, word: str) -> str | None:
         """A word that the shop uses of other products, where this one has another value."""
-        keys = attributes_with(self._shop.connection, word)
+        keys = set[str].intersection(*(attributes_with(self._shop.connection, part) for part in word.split()))
         for fact in self.sheet.facts:
             if fact.key not in keys:
                 continue

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, at, joined, json_id, km, labels, place, units, verb
+from shopfloor.tools.inventory.outcome import Area, Outcome, at, joined, json_id, km, labels, place, units, verb
 from shopfloor.tools.inventory.product_facts import ProductFacts
 from shopfloor.tools.inventory.snapshot import Store
 
@@ -28,6 +28,8 @@ class ProductAnswers(ProductFacts):
         }
 
     def stock_at_store(self) -> Outcome:
+        if not self.areas[0].single:
+            return self._stock_in_area(self.areas[0])
         store = self.stores[0]
         quantity = self.stock.get(store.store_id, 0)
         carried = store.store_id in self.stock
@@ -44,9 +46,34 @@ class ProductAnswers(ProductFacts):
             text += self._elsewhere(store, facts)
         return self.outcome({"city": store.label}, facts, text)
 
-    def _elsewhere(self, store: Store, facts: dict[str, JsonValue]) -> str:
+    def _stock_in_area(self, area: Area) -> Outcome:
+        """Every store of a city, by name, and the sum."""
+        total = self.held(area)
+        having = [store for store in area.stores if self.stock.get(store.store_id, 0) > 0]
+        best = max(area.stores, key=lambda store: self.stock.get(store.store_id, 0))
+        facts: dict[str, JsonValue] = {
+            "carried": any(store.store_id in self.stock for store in area.stores), "quantity": total, "in_stock": total > 0,
+            "store_id": json_id(best.store_id), "store_ids": [json_id(store.store_id) for store in having],
+            "quantities": {store.store_id: self.stock.get(store.store_id, 0) for store in area.stores}, "city": area.label,
+        }  # fmt: skip
+        if having:
+            text = f"Yes, {area.where} you can have the {self.name}{self.said}: {self._each(area)}"
+            text += f", {total} in all." if len(having) > 1 else "."
+        else:
+            text = f"Sorry, none of our stores in {area.label} has the {self.name}{self.said}."
+            text += self._elsewhere(area.stores[0], facts, area)
+        return self.outcome({"city": area.label}, facts, text)
+
+    def _each(self, area: Area) -> str:
+        """ "Mitte has 4 and Kreuzberg 2"; a store without any is said to have none."""
+        counts = [self.stock.get(store.store_id, 0) or "none" for store in area.stores]
+        names = labels(area.stores)
+        return joined((f"{name} has {count}" for name, count in zip(names, counts, strict=True)), 12)
+
+    def _elsewhere(self, store: Store, facts: dict[str, JsonValue], area: Area | None = None) -> str:
         """Where else it is, nearest first, or what could take its place."""
-        ranked = self.ranked(store.latitude, store.longitude, skip={store.store_id})
+        here = {other.store_id for other in area.stores} if area is not None else {store.store_id}
+        ranked = self.ranked(store.latitude, store.longitude, skip=here)
         others = ranked or [(other, None) for other in self.in_stock()]
         if others:
             other, distance = others[0]
@@ -81,6 +108,8 @@ class ProductAnswers(ProductFacts):
             else:
                 text = f"Sorry, we have {units(total)} of the {self.name}{self.said} in all, fewer than the {wanted} you want."
             return self.outcome({"n": wanted}, facts, text)
+        if not self.areas[0].single:
+            return self._at_least_in_area(self.areas[0], wanted)
         store = self.stores[0]
         quantity = self.stock.get(store.store_id, 0)
         facts = {"answer": quantity >= wanted, "quantity": quantity, "store_id": json_id(store.store_id)}
@@ -94,6 +123,23 @@ class ProductAnswers(ProductFacts):
                 other, distance = ranked[0]
                 text += f" The nearest with {wanted} or more is {place(other)}, {km(distance)}."
         return self.outcome({"city": store.label, "n": wanted}, facts, text)
+
+    def _at_least_in_area(self, area: Area, wanted: int) -> Outcome:
+        """Whether one store of a city has enough, or all of them together."""
+        total = self.held(area)
+        enough = [store for store in area.stores if self.stock.get(store.store_id, 0) >= wanted]
+        facts: dict[str, JsonValue] = {
+            "answer": bool(enough), "quantity": total, "store_ids": [json_id(store.store_id) for store in enough],
+            "quantities": {store.store_id: self.stock.get(store.store_id, 0) for store in area.stores},
+        }  # fmt: skip
+        each = self._each(area)
+        if enough:
+            text = f"Yes, there is enough for {wanted} of the {self.name}{self.said}: {each}."
+        elif total >= wanted:
+            text = f"No single store {area.where} has {wanted} of the {self.name}{self.said}, but together they do: {each}."
+        else:
+            text = f"Sorry, you want {wanted}, and {area.where} we have {units(total)} of the {self.name}{self.said}: {each}."
+        return self.outcome({"city": area.label, "n": wanted}, facts, text)
 
     def stores_with_product(self) -> Outcome:
         need = max(1, self.parsed.amount or 1)
@@ -128,7 +174,8 @@ class ProductAnswers(ProductFacts):
 
     def nearest_other_store(self) -> Outcome:
         origin = self.stores[0]
-        ranked = self.ranked(origin.latitude, origin.longitude, skip={origin.store_id})
+        here = {store.store_id for store in self.areas[0].stores}
+        ranked = self.ranked(origin.latitude, origin.longitude, skip=here)
         facts = self._nearest_facts(ranked)
         if ranked:
             store, distance = ranked[0]
@@ -137,7 +184,7 @@ class ProductAnswers(ProductFacts):
                 f" {distance:.1f} km from {origin.label}, with {units(self.stock[store.store_id])}."
             )
         else:
-            others = [store for store in self.in_stock() if store.store_id != origin.store_id]
+            others = [store for store in self.in_stock() if store.store_id not in here]
             if others:
                 text = f"I can't reckon a distance from {place(origin)}; the {self.name}{self.said} {verb(self.name, 'is', 'are')} in stock {_where(others)}."
             else:
@@ -207,24 +254,25 @@ class ProductAnswers(ProductFacts):
         return self.outcome({}, facts, text)
 
     def multi_product(self) -> Outcome:
-        stores = self.stores
+        area = self.areas[0] if self.areas else None
         slots: dict[str, JsonValue] = {"skus": list(self.skus)}
-        if stores:
-            slots["city"] = stores[0].label
+        if area is not None:
+            slots["city"] = area.label
         held = {sku: self.shop.stock(sku) for sku in self.skus}
         quantities = {
-            sku: stock.get(stores[0].store_id, 0) if stores else sum(stock.values()) for sku, stock in held.items()
+            sku: sum(stock.get(store.store_id, 0) for store in area.stores) if area is not None else sum(stock.values())
+            for sku, stock in held.items()
         }
         need = max(1, self.parsed.amount or 1)
         every = all(quantity >= need for quantity in quantities.values())
         parts = joined(
             f"the {self.shop.product_name(sku)}: {quantity or 'none'}" for sku, quantity in quantities.items()
         )
-        where = at(stores[0]) if stores else "in all stores together"
+        where = area.where if area is not None else "in all stores together"
         start = "Yes, you can have them all" if every else "Not all of them are there"
         text = f"{start} {where}: {parts}." if every else f"{start}. {where[0].upper()}{where[1:]}: {parts}."
         facts: dict[str, JsonValue] = {"quantities": dict(quantities), "all_in_stock": every}
-        if not every or not stores:
+        if not every or area is None or not area.single:
             full = [
                 store for store in self.shop.names.stores.values()
                 if all(stock.get(store.store_id, 0) >= need for stock in held.values())

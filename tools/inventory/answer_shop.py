@@ -7,21 +7,21 @@ from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
 from shopfloor.tools.inventory.answer_supply import transfer_facts, transfer_words
-from shopfloor.tools.inventory.outcome import Outcome, Shop, at, joined, json_id, labels, place, units
+from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, labels, place, units
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Line
-from shopfloor.tools.inventory.snapshot import Store
 
 HORIZON_DAYS = 7
 
 
 class ShopAnswers:
-    """One method an intent; the store, where one is needed, is resolved by the caller."""
+    """One method an intent; the place, where one is needed, is resolved by the caller."""
 
-    def __init__(self, shop: Shop, parsed: Parsed, stores: list[Store]) -> None:
+    def __init__(self, shop: Shop, parsed: Parsed, area: Area | None) -> None:
         self._shop = shop
         self._parsed = parsed
-        self._store = stores[0] if stores else None
+        self._area = area
+        self._store = area.stores[0] if area is not None else None
 
     def handlers(self) -> dict[str, Callable[[], Outcome]]:
         """The intents answered here."""
@@ -40,16 +40,21 @@ class ShopAnswers:
         }
 
     def _lines(self) -> list[Line]:
-        if self._store is not None:
-            return queries.lines_at_store(self._shop.connection, self._store.store_id)
-        return queries.totals(self._shop.connection)
+        if self._area is None:
+            return queries.totals(self._shop.connection)
+        found: dict[str, Line] = {}
+        for store in self._area.stores:
+            for line in queries.lines_at_store(self._shop.connection, store.store_id):
+                before = found[line.sku].quantity if line.sku in found else 0
+                found[line.sku] = replace(line, quantity=line.quantity + before)
+        return list(found.values())
 
     def _outcome(self, slots: dict[str, JsonValue], structured: dict[str, JsonValue], text: str) -> Outcome:
-        where: dict[str, JsonValue] = {"city": self._store.label} if self._store is not None else {}
+        where: dict[str, JsonValue] = {"city": self._area.label} if self._area is not None else {}
         return Outcome("answered", self._parsed.intent, slots | where, structured, text)
 
     def _where(self) -> str:
-        return at(self._store) if self._store is not None else "over all stores"
+        return self._area.where if self._area is not None else "over all stores"
 
     def low_stock(self) -> Outcome:
         threshold = self._parsed.threshold
@@ -101,7 +106,9 @@ class ShopAnswers:
         if size is None or not queries.counts_variants(self._shop.connection, line.sku):
             return line
         held = self._shop.stock(line.sku, queries.Narrowing(size=size))
-        quantity = held.get(self._store.store_id, 0) if self._store is not None else sum(held.values())
+        quantity = sum(held.values())
+        if self._area is not None:
+            quantity = sum(held.get(store.store_id, 0) for store in self._area.stores)
         return replace(line, quantity=quantity)
 
     def units_at_store(self) -> Outcome:

@@ -25,8 +25,11 @@ class SupplyAnswers(ProductFacts):
 
     def sizes_and_stock(self) -> Outcome:
         product = queries.product(self.shop.connection, self.sku)
-        store = self.stores[0] if self.stores else None
-        known = queries.variants(self.shop.connection, self.sku, store.store_id if store else None)
+        area = self.areas[0] if self.areas else None
+        stores = [store.store_id for store in area.stores] if area is not None else [None]
+        known = [
+            variant for store_id in stores for variant in queries.variants(self.shop.connection, self.sku, store_id)
+        ]
         by_size: dict[str, int] = {}
         for variant in known:
             if variant.size and variant.quantity is not None:
@@ -34,14 +37,14 @@ class SupplyAnswers(ProductFacts):
         sizes = list(product.sizes) if product and product.sizes else list(dict.fromkeys(
             variant.size for variant in known if variant.size
         ))  # fmt: skip
-        quantity = self.stock.get(store.store_id, 0) if store else sum(self.stock.values())
+        quantity = self.held(area) if area is not None else sum(self.stock.values())
         facts: dict[str, JsonValue] = {"sizes": list(sizes), "quantity": quantity}
         offered = (
             f"The {self.name} {verb(self.name, 'comes', 'come')} in {joined(sizes, 15)}."
             if sizes
             else f"The {self.name} {verb(self.name, 'comes', 'come')} in one size only."
         )
-        where = at(store) if store else "in all stores together"
+        where = area.where if area is not None else "in all stores together"
         text = f"{offered} {where[0].upper()}{where[1:]} there are {units(quantity)}."
         if quantity == 1:
             text = text.replace("there are 1 unit", "there is 1 unit")
@@ -50,7 +53,7 @@ class SupplyAnswers(ProductFacts):
             left = [f"{size} ({count})" for size, count in by_size.items() if count > 0]
             if left:
                 text = f"{text[:-1]}: {joined(left, 15)}."
-        slots: dict[str, JsonValue] = {"city": store.label} if store else {}
+        slots: dict[str, JsonValue] = {"city": area.label} if area is not None else {}
         return self.outcome(slots, facts, text)
 
     def _rate(self) -> tuple[int, analysis.Rate, Store | None]:
@@ -99,7 +102,8 @@ class SupplyAnswers(ProductFacts):
 
     def alternatives(self) -> Outcome:
         product = queries.product(self.shop.connection, self.sku)
-        store = self.stores[0] if self.stores else None
+        area = self.areas[0] if self.areas else None
+        store = area.stores[0] if area is not None and area.single else None
         similar = (
             analysis.alternatives(self.shop.connection, product, store_id=store.store_id if store else None)
             if product

@@ -10,10 +10,10 @@ from shopfloor.tools.inventory.answer_product import ProductAnswers
 from shopfloor.tools.inventory.answer_shop import ShopAnswers
 from shopfloor.tools.inventory.answer_supply import SupplyAnswers
 from shopfloor.tools.inventory.compare_facts import compare_facts
-from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, json_id, km, place
+from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, km, place
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, ProductRef
-from shopfloor.tools.inventory.snapshot import Store
-from shopfloor.tools.matching import word_set
+from shopfloor.tools.inventory.snapshot import SAME_CITY_KM, Store
+from shopfloor.tools.matching import plain, word_set
 
 NEAREST_SHOWN = 3
 OPTIONS_SHOWN = 8
@@ -31,6 +31,37 @@ USES_CONTEXT_PLACE = word_set(
     "stock_at_store at_least_n sizes_and_stock low_stock_at_store out_of_stock_at_store units_at_store category_at_store"
     " nearest_other_store multi_product"
 )
+
+
+WHOLE_AREA = word_set(
+    "stock_at_store at_least_n sizes_and_stock multi_product nearest_other_store category_at_store low_stock_at_store"
+    " out_of_stock_at_store units_at_store alternatives"
+)
+
+
+def area_of(ref: PlaceRef, shop: Shop) -> Area:
+    """The stores of a place; called by its city where it is one city."""
+    stores = tuple(shop.store(store_id) for store_id in ref.store_ids)
+    cities = {store.label for store in stores}
+    return Area(cities.pop() if len(cities) == 1 else ref.text, stores)
+
+
+def is_one_area(ref: PlaceRef, shop: Shop) -> bool:
+    """Whether several stores are one place, so that they can be answered for together: a city, or a whole country.
+
+    Two cities of one name, or a store name that several cities have, are not.
+    """
+    stores = [shop.store(store_id) for store_id in ref.store_ids]
+    if len({plain(store.city or "") for store in stores}) == 1:
+        first = stores[0]
+        if first.latitude is None or first.longitude is None:
+            return len({store.state for store in stores}) == 1
+        distances = [store.km_from(first.latitude, first.longitude) for store in stores]
+        return all(distance is None or distance <= SAME_CITY_KM for distance in distances)
+    if ref.named or len({store.country for store in stores}) != 1:
+        return False
+    country = stores[0].country
+    return set(ref.store_ids) == {store.store_id for store in shop.names.stores.values() if store.country == country}
 
 
 def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
@@ -54,13 +85,13 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
     if parsed.intent in LOCATOR:
         stores = [shop.store(store_id) for ref in parsed.places[:1] for store_id in ref.store_ids]
         return LocatorAnswers(shop, parsed, stores).handlers()[parsed.intent]()
-    stores = [shop.store(ref.store_ids[0]) for ref in parsed.places if ref.store_ids]
+    areas = [area_of(ref, shop) for ref in parsed.places if ref.store_ids]
     skus = [ref.sku for ref in parsed.products if ref.sku is not None]
     if skus:
         make = SupplyAnswers if parsed.intent in SUPPLY else ProductAnswers
-        answers = make(shop, parsed, skus, stores)
+        answers = make(shop, parsed, skus, areas)
         return answers.refusal() or answers.handlers()[parsed.intent]()
-    return ShopAnswers(shop, parsed, stores).handlers()[parsed.intent]()
+    return ShopAnswers(shop, parsed, areas[0] if areas else None).handlers()[parsed.intent]()
 
 
 def _about_facts(parsed: Parsed, shop: Shop) -> Outcome:
@@ -133,7 +164,7 @@ def _place_slots(parsed: Parsed, shop: Shop) -> dict[str, JsonValue]:
         return {}
     ref = parsed.places[0]
     if ref.store_ids:
-        return {"city": shop.store(ref.store_ids[0]).label}
+        return {"city": area_of(ref, shop).label}
     return {"city": ref.place.name if ref.place is not None else ref.text}
 
 
@@ -146,7 +177,7 @@ def _place_problem(parsed: Parsed, shop: Shop) -> Outcome | None:
             return _unknown_store(ref, parsed, shop)
     if parsed.intent not in LOCATOR and parsed.intent != "compare_stores":
         for ref in parsed.places:
-            if len(ref.store_ids) > 1:
+            if len(ref.store_ids) > 1 and not (parsed.intent in WHOLE_AREA and is_one_area(ref, shop)):
                 asked = ask_store(parsed.intent, [shop.store(store_id) for store_id in ref.store_ids])
                 return replace(asked, slots=_product_slots(parsed) | _place_slots(parsed, shop))
     if not parsed.places and parsed.intent in NEEDS_STORE:

@@ -5,7 +5,16 @@ from collections.abc import Callable, Sequence
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory.answer_facts import FactAnswers, facts_for, money
-from shopfloor.tools.inventory.fact_cues import POPULAR, PRICE, RATING, Aspect, Direction, aspects_of, plain_question
+from shopfloor.tools.inventory.fact_cues import (
+    POPULAR,
+    PRICE,
+    RATING,
+    Aspect,
+    Direction,
+    aspects_of,
+    differ,
+    plain_question,
+)
 from shopfloor.tools.inventory.outcome import Outcome, Shop, joined
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.sheet import Sheet, like, read_sheet
@@ -17,9 +26,12 @@ def compare_facts(shop: Shop, parsed: Parsed, skus: Sequence[str]) -> Outcome:
     """Answer a question that chooses among several products."""
     sheets = [sheet for sku in skus if (sheet := read_sheet(shop.connection, sku)) is not None]
     said = plain_question(parsed.mentions.text)
-    asked = [(aspect, way) for aspect in aspects_of(said) if (way := aspect.direction(said)) is not None]
-    if asked:
-        return _best(sheets, *asked[0])
+    if differ(said):
+        return _side_by_side(shop, parsed, sheets)
+    for aspect in aspects_of(said):
+        way = aspect.direction(said)
+        if way is not None:
+            return _best(sheets, aspect, way)
     if parsed.fact_words:
         return _having(sheets, parsed.fact_words)
     return _side_by_side(shop, parsed, sheets)

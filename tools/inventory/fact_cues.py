@@ -211,11 +211,16 @@ def asks_for_more(said: str) -> bool:
 
 def compares(said: str) -> bool:
     """Asks which of several is the best, lightest, cheaper one, or how they differ."""
-    if _DIFFER.search(said):
+    if differ(said):
         return True
     if _WHICH.search(said) is None or re.search(r"\b(your|do you|you (have|sell)|something|anything)\b", said):
         return False
     return any(found.group(0) not in _NO_SUPERLATIVE for found in _SUPERLATIVE.finditer(said))
+
+
+def differ(said: str) -> bool:
+    """Asks how several products differ."""
+    return _DIFFER.search(said) is not None
 
 
 def chooses_among(said: str) -> bool:

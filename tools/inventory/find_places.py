@@ -165,6 +165,7 @@ class PlaceFinder:
         return (
             reading.free(position)
             and reading.words[position] not in BEFORE_STORE
+            and not (len(token.surface) <= 4 and reading.words[position] in self._names.sizes)
             and token.stem not in FRAME
             and not (position == 0 and len(token.stem) < 4)
             and token.stem not in COLOURS

@@ -52,6 +52,24 @@ class Shop:
         return {store_id: held[store_id] for store_id in self.names.stores if store_id in held}
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A place a question is about: one store, or all stores of one city or country."""
+
+    label: str
+    stores: tuple[Store, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one store."""
+        return len(self.stores) == 1
+
+    @property
+    def where(self) -> str:
+        """ "in the Berlin store", "online", "in Berlin"."""
+        return at(self.stores[0]) if self.single else f"in {self.label}"
+
+
 def json_id(store_id: str) -> JsonValue:
     """A store id as the shop's files write it: a number where it is one."""
     return int(store_id) if store_id.isdigit() and str(int(store_id)) == store_id else store_id

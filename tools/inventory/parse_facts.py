@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shopfloor.tools.inventory.context import InventoryContext
-from shopfloor.tools.inventory.fact_cues import ASPECTS, asks_about_facts, asks_for_more, chooses_among, plain_question
+from shopfloor.tools.inventory.fact_cues import (
+    ASPECTS,
+    PRICE,
+    asks_about_facts,
+    asks_for_more,
+    chooses_among,
+    plain_question,
+)
 from shopfloor.tools.inventory.mentions import Mentions
 from shopfloor.tools.inventory.reading import ProductMention
 from shopfloor.tools.inventory.snapshot import ShopNames
@@ -46,7 +53,7 @@ def read_fact_question(
     mentions: Mentions, focus: Sequence[str], context: InventoryContext, names: ShopNames
 ) -> FactQuestion | None:
     """What a question about facts is about, None when it is about stock or about nothing known."""
-    text = _with_pronoun(mentions)
+    text = _with_pronoun(mentions, names)
     if mentions.services or mentions.zips or mentions.point is not None or not asks_about_facts(text):
         return None
     said = plain_question(text)
@@ -58,9 +65,12 @@ def read_fact_question(
     )
     if any(found.exact and found.kind == "none" for found in mentions.products):
         return None
-    if mentions.places and not any(aspect.name == "price" and aspect.asked.search(said) for aspect in ASPECTS[:2]):
-        if not re.search(r"\b(cheaper|dearer|expensive|same price)\b", said):
-            return None
+    about_price = PRICE.asked.search(said) or re.search(r"\b(cheaper|dearer|expensive|same price)\b", said)
+    if mentions.places and not about_price:
+        return None
+    pair = _pair(said, exact, context)
+    if pair:
+        return FactQuestion(pair)
     if chooses_among(said) and not exact:
         shown = context.shown[:2] if re.search(r"\b(two|both|either)\b", said) else context.shown
         if len(shown) > 1:
@@ -74,13 +84,25 @@ def read_fact_question(
     return _described(said, mentions, focus, context, names)
 
 
-def _with_pronoun(mentions: Mentions) -> str:
+def _with_pronoun(mentions: Mentions, names: ShopNames) -> str:
     """The question with "it" in the place of each product's name, which may be made of any words."""
     text = mentions.text
     for found in mentions.products:
-        if found.exact and found.kind == "one":
-            text = re.sub(rf"(\b[Tt]he )?{re.escape(found.text)}", "it", text, count=1)
+        if found.kind == "one":
+            name = found.text if found.exact else names.matcher.by_sku[found.skus[0]].name
+            text = re.sub(rf"(\bthe )?{re.escape(name)}", "it", text, count=1, flags=re.IGNORECASE)
     return text
+
+
+def _pair(said: str, exact: tuple[str, ...], context: InventoryContext) -> tuple[str, ...]:
+    """The two products of "is it lighter than the second one?"."""
+    if " than " not in f"{said} " or not any(aspect.direction(said) for aspect in ASPECTS):
+        return ()
+    found = (*((context.sku,) if context.sku else ()), *exact, *_ordinal(said, context))
+    both = tuple(dict.fromkeys(found))
+    if len(both) == 1 and re.search(r"\bother\b", said):
+        both = (*both, *(sku for sku in context.shown if sku != both[0]))
+    return both if len(both) == 2 else ()
 
 
 def _ordinal(said: str, context: InventoryContext) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
-from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, verb
+from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, verb
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Narrowing
 from shopfloor.tools.inventory.snapshot import Store
@@ -11,13 +11,17 @@ from shopfloor.tools.matching import COLOURS, stems
 
 
 class ProductFacts:
-    """One product (the first of several) with its stock; ``sku`` and the stores are resolved by the caller."""
+    """One product (the first of several) with its stock; ``sku`` and the places are resolved by the caller.
 
-    def __init__(self, shop: Shop, parsed: Parsed, skus: list[str], stores: list[Store]) -> None:
+    ``areas`` holds the stores of each place asked about: one, or all of a city. ``stores`` is the first of each.
+    """
+
+    def __init__(self, shop: Shop, parsed: Parsed, skus: list[str], areas: list[Area]) -> None:
         self.shop = shop
         self.parsed = parsed
         self.skus = skus
-        self.stores = stores
+        self.areas = areas
+        self.stores = [area.stores[0] for area in areas]
         self.sku = skus[0]
         self.name = shop.product_name(self.sku)
         self.refused: list[str] = []  # what was asked for that the product does not come in
@@ -89,6 +93,10 @@ class ProductFacts:
         if self.parsed.size is not None:
             base["size"] = self.parsed.size
         return Outcome("answered", self.parsed.intent, base | slots, structured, text + self.note, sku=self.sku)
+
+    def held(self, area: Area) -> int:
+        """Units in all stores of a place."""
+        return sum(self.stock.get(store.store_id, 0) for store in area.stores)
 
     def in_stock(self) -> list[Store]:
         """Stores that have it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from shopfloor.tools.inventory import queries
-from shopfloor.tools.matching import IRREGULAR, SYNONYMS, stem, stems
+from shopfloor.tools.matching import IRREGULAR, SYNONYMS, stem, stems, word_set
 
 _UNITS = {
     "g": "g", "kg": "kg", "mg": "mg", "l": "l", "ml": "ml", "cl": "cl", "cm": "cm", "mm": "mm", "m": "m", "km": "km", "in": "in",
@@ -117,9 +117,9 @@ def root(word: str) -> str:
     return text[:-1] + "y" if len(text) > 3 and text.endswith("i") else text
 
 
-_WHOLE = frozenset(
+_WHOLE = word_set(
     "winter summer leather water weather polyester silver copper rubber paper power number cover filter outer inner under timber"
-    " ginger pepper butter interest forest travel family jersey table cable lumber amber".split()
+    " ginger pepper butter interest forest travel family jersey table cable lumber amber"
 )
 
 

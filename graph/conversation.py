@@ -10,8 +10,16 @@ from shopfloor.graph import cues
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
-from shopfloor.graph.questions import named_product, product_question, store_question, superlative, takes_it
-from shopfloor.graph.references import option_in, points_past, shown_in
+from shopfloor.graph.questions import (
+    goes_with,
+    named_product,
+    product_question,
+    store_question,
+    superlative,
+    takes_it,
+    which_store,
+)
+from shopfloor.graph.references import option_in, own_size, points_past, shown_in
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
 from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -45,6 +53,7 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
         return (
             _declined(lowered)
             or _sku_named(text, lowered, lexicon)
+            or goes_with(text, lowered, memory, lexicon)
             or named_product(text, lowered, memory, lexicon)
             or store_question(text, lowered, memory, lexicon)
         )
@@ -204,7 +213,10 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
             for item in items[:_MOST_STOCK_TASKS]
         )
         return rule_plan("inventory", "asked about the stock of what is shown", inventory=tasks)
-    if cues.refines(lowered) and not (cues.asks_details(lowered) or cues.chooses(lowered) or "the cheaper" in lowered):
+    narrows = len(items) == 1 and re.match(r"(only|just) (the|that) (?!.*\bones\b)", lowered) is not None
+    if cues.refines(lowered) and not (
+        narrows or cues.asks_details(lowered) or cues.chooses(lowered) or "the cheaper" in lowered
+    ):
         return None
     in_what = cues.colour_wish(lowered)
     if len(items) == 1 and in_what is not None and lexicon.has_colour(in_what):
@@ -226,7 +238,9 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     if place is None and about is not None and lexicon.is_place(about):
         place = about
     in_what = cues.in_what(lowered)
-    size = cues.size_in(lowered) or (in_what if in_what and lexicon.is_size(in_what) else None)
+    size = (
+        cues.size_in(lowered) or (in_what if in_what and lexicon.is_size(in_what) else None) or own_size(text, memory)
+    )
     if size is None and about is not None and lexicon.is_size(about):
         size = about
     if lexicon.has_colour(lowered) and place is None:
@@ -346,7 +360,9 @@ def _size(memory: Memory) -> str | None:
 
 _RULES = (
     _sku_named_rule,
+    which_store,
     store_question,
+    goes_with,
     named_product,
     superlative,
     _mixed_refinement,

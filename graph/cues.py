@@ -6,7 +6,7 @@ MAX_FOLLOW_UP_WORDS = 12
 
 _STOCK = re.compile(
     r"\b(in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
-    r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve"
+    r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
     r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
     r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
@@ -36,6 +36,10 @@ _LIMIT = re.compile(
 )
 _NEGATED = re.compile(
     r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+"
+)
+_ONLY = re.compile(
+    r"^(and |ok |okay |but |no |please )*((only|just) (?!(look|brows|check|want|need|ask)\w*\b)([\w-]+ ?){1,4}"
+    r"|(the |some |any |only |just |maybe )*[\w-]+( [\w-]+)? ones)( please| instead| then)*$"
 )
 _FOR_WHOM = re.compile(
     r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
@@ -82,7 +86,7 @@ _STANDS_FOR = re.compile(
 
 _CORRECTS = re.compile(
     r"^(?:(?:(?:sorry|oops|hmm+|no|nope|wait|actually|well|ah|oh|hang on)\s*,\s*|(?:sorry|hmm+|oops|actually|oh|ah|wait)\s+(?=\w))"
-    r"(?:i (?:mean|meant)\s+)?|i meant\s+|make that\s+)+",
+    r"(?:i (?:mean|meant)\s+)?|i meant\s+|make that\s+|(?:(?:let'?s )?(?:go )?|ok(?:ay)?,? )back to (?=the |those |these |my )(?:the |those |these |my )?)+",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
@@ -149,7 +153,7 @@ def is_plural(text: str) -> bool:
 
 def refines(text: str) -> bool:
     """Asks for the last request again with a change."""
-    return any(cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _FOR_WHOM))
+    return any(cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _ONLY, _FOR_WHOM))
 
 
 def asks_details(text: str) -> bool:

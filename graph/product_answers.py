@@ -169,7 +169,8 @@ def _lacking(facts: ProductFacts, aspect: Aspect, lowered: str) -> str | None:
     """A plain no-word where a yes or no was asked, and neither a column nor the description says yes."""
     if kind_of(lowered) != "yes_no" or not aspect.scale or aspect.say.search(facts.description.casefold()):
         return None
-    return f"Our catalogue doesn't say that the {facts.name} is."
+    wanted = next((word for word in reversed(aspect.scale) if word in lowered and len(word) > 3), None)
+    return f"Our catalogue doesn't say that the {facts.name} is {wanted}." if wanted else None
 
 
 def _label(column: str) -> str:

@@ -8,7 +8,7 @@ import re
 from shopfloor.graph import cues
 from shopfloor.graph.aspects import aspects_in, comparison_in, content_words, speaks_of_product
 from shopfloor.graph.lexicon import Lexicon
-from shopfloor.graph.plan import Plan, inventory_task, rule_plan
+from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.references import shown_in
 from shopfloor.graph.state import Memory
 
@@ -18,11 +18,20 @@ _SHOP_ASKED = re.compile(
     r"\b(do|have|can|could|would|will) (you|u|they|i|we)\b(?! (wash|clean|machine|use|wear|tell|say))"
 )
 _WISH = re.compile(
-    r"\b(recommend|suggest|looking for|similar|matching|match(es)?|goes? with|go well|instead|something|anything|alternatives?|i (need|want|would like|am|have)|i'd like|i'm|show)\b"
+    r"\b(recommend|suggest|looking for|similar|matching|match(es)?|go(es)? with|go(es)? well|instead|something|anything|alternatives?|i (need|want|would like|am|have)|i'd like|i'm|show)\b"
 )
 _WHOLE_SHOP = re.compile(r"\b(you (have|sell|carry|stock)|in (the|your) (shop|range|store)|of all|overall)\b")
 _STORE = re.compile(
     r"\b(open(s|ing)?|clos(e|es|ed|ing)|hours|address|services?|parking|phone|that (store|shop|branch)|this (store|shop|branch)|do they|does it (offer|have)|there)\b"
+)
+_HAS = re.compile(r"\b(do|does|have|has) (you|they|it|u|we) (still |also |even )?(have|got|sell|stock|carry|keep)\b")
+_THEY = re.compile(r"\b(they|there|that (store|shop)|does it have)\b")
+_GOES_WITH = re.compile(
+    r"\b(?:(?:that |which |to )?(?:would |will )?(?:go(?:es)?|wear|works?|looks? good) (?:well )?with|to match|match(?:es|ing)?|pairs? with)"
+    r"(?: (?P<what>it|this|that|them|these|those|the \w+ one))?(?= |$)"
+)
+_MOST_STORE = re.compile(
+    r"\bwhich (one|store|shop|branch|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
 )
 _INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
 _TAKES = re.compile(
@@ -33,13 +42,18 @@ _TAKES = re.compile(
 def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """A product named in full, with a question or alone: what does the Duo Tent cost, 6 of the Plain Mug in Berlin."""
     skus = lexicon.products_in(text)
-    if not skus or _WISH.search(lowered) and not cues.asks_details(lowered) and lexicon.place_in(text) is None:
+    if not skus:
+        return None
+    if _WISH.search(lowered) and not cues.asks_details(lowered) and lexicon.place_in(text) is None:
         return None
     place = lexicon.place_in(text)
     left = set(cues.words(lowered)) - _fillers()
-    if place is not None or cues.asks_stock(lowered):
+    if place is not None or cues.asks_stock(lowered) or _HAS.search(lowered):
         if len(skus) > 1:
             return None
+        if place is None and _THEY.search(lowered) is None:
+            task = inventory_task(text, sku=skus[0], size=cues.size_in(lowered))
+            return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
         task = inventory_task(text, sku=skus[0], city=place or _city(memory), size=cues.size_in(lowered))
         return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
     if len(cues.words(text)) > _LONGEST_QUESTION:
@@ -53,11 +67,42 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
     return None
 
 
+def goes_with(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """And gloves to go with it; what trousers match the Plain Suit Jacket?"""
+    match = _GOES_WITH.search(lowered)
+    named = lexicon.products_in(text)
+    if match is None or not cues.is_short(text) or not (named or (match["what"] and memory.focus_sku)):
+        return None
+    wish = text if named else cues.normal(lowered.replace(match[0], " "))
+    task = recommend_task(wish, like=named[0] if named else memory.focus_sku)
+    return rule_plan("recommendation", "asked what goes with a product", recommend=task)
+
+
+def which_store(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Which one has more, after stock was told store by store."""
+    match = _MOST_STORE.search(lowered)
+    if match is None or memory.last_route != "inventory" or memory.focus_sku is None:
+        return None
+    least = match[0].endswith(("fewest", "least"))
+    place = lexicon.place_in(text) or _city(memory)
+    where = f" in {place}" if place else ""
+    question = f"Which store{where} has the {'fewest' if least else 'most'} of {memory.focus_sku}?"
+    task = inventory_task(question, sku=memory.focus_sku, city=place)
+    return rule_plan("inventory", "asked which store has more", inventory=(task,))
+
+
 def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """The lightest one; and the cheapest; which of these holds the most; which is brighter?"""
-    if len(memory.shown) < 2 or _WHOLE_SHOP.search(lowered) or not cues.is_short(text):
+    if not cues.is_short(text):
         return None
     comparison = comparison_in(lowered)
+    if comparison is not None and _WHOLE_SHOP.search(lowered) and not cues.asks_stock(lowered):
+        if lexicon.names_product(text) or lexicon.place_in(text):
+            return None
+        task = recommend_task(text, refine=True)
+        return rule_plan("recommendation", "asked for the most of the last wish", recommend=task)
+    if len(memory.shown) < 2:
+        return None
     if comparison is None or re.match(r"(something|anything|one|show|ok something|maybe)\b", lowered):
         return None
     asked = cues.compares(lowered) or re.search(r"\b(which|what|who)\b", lowered) is not None
@@ -85,7 +130,7 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
     aspect = bool(aspects_in(lowered)) or cues.asks_details(lowered)
     if not question and not (aspect and len(cues.words(text)) <= 4):
         return None
-    if _SHOP_ASKED.search(lowered) and not (cues.has_pronoun(lowered) and not _stores_asked(lowered, memory)):
+    if _SHOP_ASKED.search(lowered) and not cues.has_pronoun(lowered):
         return None
     if not cues.has_pronoun(lowered) and not _elliptic(lowered, memory, lexicon, aspect=aspect):
         return None
@@ -126,7 +171,7 @@ def takes_it(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan 
 def _spoken_of(lowered: str, memory: Memory) -> tuple[str, ...]:
     """What a question with "they" or "it" is about: all that is shown, or the one in focus."""
     assert memory.focus_sku is not None
-    name = (memory.focus or {}).get("name", "")
+    name = _focus_name(memory)
     if re.search(r"\bboth\b", lowered) and len(memory.skus) > 1:
         return memory.skus[:2]
     pair = name.casefold().removesuffix(" women").removesuffix(" men").endswith("s")
@@ -138,7 +183,7 @@ def _spoken_of(lowered: str, memory: Memory) -> tuple[str, ...]:
 
 def _elliptic(lowered: str, memory: Memory, lexicon: Lexicon, *, aspect: bool) -> bool:
     """Whether a question without "it" leaves out what we speak of, rather than naming something else."""
-    name = frozenset(cues.words((memory.focus or {}).get("name", "")))
+    name = frozenset(cues.words(_focus_name(memory)))
     others = [word for word in content_words(lowered) if word not in name and lexicon.names_product(word)]
     if others:
         return False
@@ -155,10 +200,6 @@ def _asks_stock(lowered: str) -> bool:
     return cues.asks_stock(lowered) and cues.stock_words(lowered)
 
 
-def _stores_asked(lowered: str, memory: Memory) -> bool:
-    return memory.last_route == "inventory" and re.search(r"\b(they|there)\b", lowered) is not None
-
-
 def _goes_on(lowered: str) -> bool:
     return re.match(r"(and|or|what about|how about|ok|then)\b", lowered) is not None or len(cues.words(lowered)) <= 5
 
@@ -166,6 +207,10 @@ def _goes_on(lowered: str) -> bool:
 def _as_written(text: str, about: str) -> str:
     match = re.search(re.escape(about), text, re.IGNORECASE)
     return match[0] if match else about
+
+
+def _focus_name(memory: Memory) -> str:
+    return memory.focus.get("name", "") if memory.focus else ""
 
 
 def _fillers() -> frozenset[str]:

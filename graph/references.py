@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rapidfuzz import fuzz
 
 from shopfloor.graph.cues import normal, words
-from shopfloor.graph.state import ShownItem
+from shopfloor.graph.state import Memory, ShownItem
 
 _ORDINALS = {
     "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5,
@@ -49,6 +49,14 @@ def position_in(text: str, count: int) -> int | None:
     elif _LAST.search(lowered) and count:
         position = count
     return position if position is not None and 1 <= position <= count else None
+
+
+def own_size(text: str, memory: Memory) -> str | None:
+    """A size of the product in focus that a message names, if it is one that can't be another word (116, 42, XL)."""
+    item = next((item for item in memory.shown if item["sku"] == memory.focus_sku), None)
+    said = set(words(text))
+    sizes = item["sizes"] if item is not None else []
+    return next((size for size in sizes if size.casefold() in said and (size.isdecimal() or len(size) > 1)), None)
 
 
 def points_past(text: str, count: int) -> bool:

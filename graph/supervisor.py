@@ -91,8 +91,9 @@ class Supervisor:
         plan = follow_up(turn.text, turn.memory, self._lexicon, self._replies)
         if plan is not None:
             return plan
-        info = await self._route(turn.text)
-        return plan_route(turn.text, info, turn.memory, self._lexicon, self._replies)
+        text = cues.corrected(turn.text)
+        info = await self._route(text)
+        return plan_route(text, info, turn.memory, self._lexicon, self._replies)
 
     async def _route(self, text: str) -> RouteInfo:
         """The router's route; by the words alone where it is not there or not in time."""

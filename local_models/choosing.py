@@ -1,9 +1,14 @@
 """Opens the runtime that the settings and the profile ask for."""
 
+from typing import TYPE_CHECKING
+
 from shopfloor.errors import ConfigError
-from shopfloor.local_models.profiles import Choice, choose
+from shopfloor.local_models.profiles import Choice, choose, choose_model
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.settings import Settings
+
+if TYPE_CHECKING:
+    from shopfloor.local_models.ollama import OllamaModel
 
 
 async def open_chosen(settings: Settings) -> Runtime:
@@ -21,10 +26,36 @@ async def open_chosen(settings: Settings) -> Runtime:
             return await open_embedded(settings)
         case "openai":
             return await _open_openai(settings, choice)
+        case "ollama":
+            return await _open_ollama(settings, choice)
         case _:
             raise ConfigError(
                 f"the runtime {choice.runtime} can't be served by this version: set SHOPFLOOR_RUNTIME=auto"
             )
+
+
+async def _open_ollama(settings: Settings, choice: Choice) -> Runtime:
+    from shopfloor.local_models.ollama import OllamaRuntime
+
+    return await OllamaRuntime.open(ollama_model(settings, choice))
+
+
+def ollama_model(settings: Settings, choice: Choice) -> "OllamaModel":
+    """Which of Ollama's models the settings, else the profile, name, and where Ollama is.
+
+    Raises:
+        ConfigError: the profile has no model for Ollama, and none is named.
+    """
+    from shopfloor.local_models.ollama import DEFAULT_URL, OllamaModel
+
+    tag = settings.model_name or choose_model(choice, "recommendation", settings.accepted_licences)[1]
+    return OllamaModel(
+        url=settings.model_url or DEFAULT_URL,
+        tag=tag,
+        context=settings.model_ctx,
+        timeout_s=settings.model_timeout_s,
+        profile=choice.profile.name,
+    )
 
 
 async def _open_openai(settings: Settings, choice: Choice) -> Runtime:

@@ -3,7 +3,9 @@
 import asyncio
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
+from shopfloor.local_models.adapter_file import check_fit, open_adapter
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.encoder import WINDOW_TOKENS, Encoder
 from shopfloor.local_models.files import file_hash, find_model, open_model_file
@@ -26,16 +28,24 @@ class _Choice:
     preparation: "subprocess.Popen[bytes] | None"
 
 
-async def open_embedded(settings: Settings) -> EmbeddedRuntime:
-    """Load the embedded model, in its faster form when that is ready."""
-    choice = await asyncio.to_thread(_choose, settings)
+async def open_embedded(settings: Settings, adapter: Path | None = None) -> EmbeddedRuntime:
+    """Load the embedded model, in its faster form when that is ready, with or without a LoRA adapter (GGUF).
+
+    Raises:
+        ModelMissingError: one of the files is absent, damaged or no model or adapter.
+        ModelError: the adapter does not fit the model, or llama.cpp can't load them.
+    """
+    choice = await asyncio.to_thread(_choose, settings, adapter)
     return await EmbeddedRuntime.open(choice.options, choice.info, settings.model_timeout_s, choice.preparation)
 
 
-def _choose(settings: Settings) -> _Choice:
+def _choose(settings: Settings, adapter_path: Path | None) -> _Choice:
     chosen = choose(settings)
     folder = settings.models_path
     source = open_model_file(find_model(settings), folder)
+    adapter = open_adapter(adapter_path) if adapter_path is not None else None
+    if adapter is not None:
+        check_fit(adapter, source.header, source.sha256)
     threads = settings.model_threads or usable_cores()
     form = prepared_form(source, folder) if settings.model_form != "shipped" else None
     preparation = None
@@ -51,8 +61,10 @@ def _choose(settings: Settings) -> _Choice:
         profile=chosen.profile.name,
         licence=source.licence,
         context=settings.model_ctx,
+        adapter=adapter.sha256 if adapter is not None else None,
     )
-    return _Choice(ServerOptions(path, settings.model_ctx, settings.model_slots, threads, BATCH), info, preparation)
+    options = ServerOptions(path, settings.model_ctx, settings.model_slots, threads, BATCH, adapter_path)
+    return _Choice(options, info, preparation)
 
 
 async def open_shortened(settings: Settings, blocks: int) -> Encoder:

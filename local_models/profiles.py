@@ -5,6 +5,7 @@ restricts its use is chosen only when ``SHOPFLOOR_ACCEPTED_LICENCES`` names that
 alternative is.
 """
 
+import importlib.util
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
@@ -221,8 +222,12 @@ def choose(settings: Settings) -> Choice:
     if settings.model is not None or "embedded" in profile.runtimes:
         reason = "SHOPFLOOR_MODEL names a file" if settings.model is not None else "the embedded model runs anywhere"
         return Choice(profile, "embedded", reason)
-    runtime: RuntimeName = next(runtime for runtime in profile.runtimes if runtime not in NOT_SERVED)
+    runtime: RuntimeName = next(runtime for runtime in profile.runtimes if _is_usable(runtime))
     return Choice(profile, runtime, f"the profile {profile.name} is served by it")
+
+
+def _is_usable(runtime: RuntimeName) -> bool:
+    return runtime not in NOT_SERVED and (runtime != "hf" or importlib.util.find_spec("torch") is not None)
 
 
 def choose_model(choice: Choice, agent: Agent, accepted: Collection[str]) -> tuple[ModelSpec, str]:

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     models = typer.Typer(no_args_is_help=True, help="Local models: get them, see them.")
     models.command("get", epilog="Example: shopfloor models get embedded")(get)
+    models.command("pull", epilog="Example: shopfloor models pull smollm2:135m")(pull)
     models.command("list", epilog="Example: shopfloor models list --json")(show)
     app.add_typer(models, name="models")
 
@@ -55,6 +56,40 @@ def get(
     verdict = _prepare(source, settings)
     if as_json:
         print_json({**_described(source, verdict), "downloaded": downloaded})
+
+
+def pull(
+    tag: Annotated[str | None, typer.Argument(help="Ollama's name of the model [the profile's]")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Ollama's address (SHOPFLOOR_MODEL_URL)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let Ollama download a model, and show how far it is."""
+    import asyncio
+
+    from shopfloor.local_models.choosing import ollama_model
+    from shopfloor.local_models.profiles import choose
+
+    settings = load_settings(runtime="ollama", model_name=tag, model_url=url)
+    model = ollama_model(settings, choose(settings))
+    asyncio.run(_pull(model.url, model.tag))
+    if as_json:
+        print_json({"runtime": "ollama", "model": model.tag, "url": model.url})
+    else:
+        _say(
+            f"{model.tag} is there; serve with it: SHOPFLOOR_RUNTIME=ollama SHOPFLOOR_MODEL_NAME={model.tag} shopfloor serve"
+        )
+
+
+async def _pull(url: str, tag: str) -> None:
+    from shopfloor.local_models.ollama import pull as pull_model
+
+    progress, last = _progress(), ""
+    async for part in pull_model(url, tag):
+        if part.status != last:
+            _say(part.status)
+            last = part.status
+        if progress is not None and part.share:
+            progress(part.share)
 
 
 def show(models: ModelsFolder = None, as_json: AsJson = False) -> None:

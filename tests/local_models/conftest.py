@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.files import find_model, open_model_file
+from shopfloor.local_models.ollama import OllamaModel, OllamaRuntime
 from shopfloor.local_models.openai_compatible import OpenAICompatibleRuntime, Served
+from shopfloor.local_models.opening import open_embedded
 from shopfloor.local_models.preparing import prepared_form
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.settings import Settings
+from tests.fakes.ollama import FakeOllama
+from tests.fakes.serving import serving
 
-BACKENDS = {"embedded": "runtime", "openai": "openai_runtime"}
+BACKENDS = {"embedded": "runtime", "openai": "openai_runtime", "ollama": "ollama_runtime"}
+SLOW = frozenset({"ollama"})  # the fake runs over the embedded model: its own tests are quick, the whole suite is not
 KEY = "test-key"
 
 
@@ -45,7 +51,33 @@ async def openai_runtime(served: Served) -> AsyncIterator[Runtime]:
     await runtime.close()
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture
+def ollama(runtime: Runtime, model_settings: Settings, tmp_path: Path) -> FakeOllama:
+    """A fake Ollama with one model, the embedded one."""
+    assert isinstance(runtime, EmbeddedRuntime)
+
+    async def open_variant(adapter: Path) -> EmbeddedRuntime:
+        return await open_embedded(model_settings, adapter)
+
+    return FakeOllama(runtime, tmp_path, open_variant, models={"smollm2:135m": runtime})
+
+
+@pytest.fixture
+def ollama_url(ollama: FakeOllama) -> Iterator[str]:
+    """Where it listens."""
+    with serving(ollama.create_app()) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def ollama_runtime(ollama_url: str) -> AsyncIterator[Runtime]:
+    """The runtime over it."""
+    runtime = await OllamaRuntime.open(OllamaModel(ollama_url, "smollm2:135m", 2048, 60, "cpu"))
+    yield runtime
+    await runtime.close()
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in BACKENDS])
 def backend(request: pytest.FixtureRequest) -> Runtime:
     """One loaded runtime."""
     return request.getfixturevalue(BACKENDS[request.param])

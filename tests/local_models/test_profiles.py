@@ -1,5 +1,6 @@
 """Profiles: complete data, honest licences, and clear words for what can't be served."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_auto_is_the_embedded_model_and_says_why(model_settings: Settings) -> No
         ({}, "embedded"),
         ({"profile": "m1-8gb"}, "ollama"),
         ({"profile": "m1-8gb", "model": Path("other.gguf")}, "embedded"),
-        ({"profile": "rtx3060-6gb"}, "hf"),
+        ({"profile": "rtx3060-6gb"}, "hf" if importlib.util.find_spec("torch") else "ollama"),
         ({"profile": "rtx3060-6gb", "runtime": "ollama"}, "ollama"),
         ({"model_url": "http://127.0.0.1:8080"}, "openai"),
         ({"model_url": "http://127.0.0.1:8080", "runtime": "embedded"}, "embedded"),
@@ -92,3 +93,11 @@ async def test_a_server_is_opened_by_the_settings(model_settings: Settings, llam
 async def test_a_server_without_an_address_is_an_error(model_settings: Settings) -> None:
     with pytest.raises(ConfigError, match="SHOPFLOOR_MODEL_URL"):
         await open_runtime(model_settings.model_copy(update={"runtime": "openai"}))
+
+
+async def test_ollama_is_opened_by_the_settings(model_settings: Settings, ollama_url: str) -> None:
+    settings = model_settings.model_copy(update={"runtime": "ollama", "model_url": ollama_url})
+    runtime = await open_runtime(settings)
+    assert (runtime.info.runtime, runtime.info.name) == ("ollama", "smollm2:135m")
+    assert (await runtime.stats()).memory_mb == 270
+    await runtime.close()

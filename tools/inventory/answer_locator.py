@@ -9,6 +9,8 @@ from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, json_id, la
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef
 from shopfloor.tools.inventory.snapshot import Store
 
+TOGETHER = 4  # stores of one city that are answered for together; of more the shopper is asked which
+
 
 class LocatorAnswers:
     """One method an intent. ``stores`` are the stores the question's place can mean."""
@@ -34,6 +36,7 @@ class LocatorAnswers:
             "count_state_service": self.count,
             "count_stores": self.count,
             "store_info": self.store_info,
+            "store_services": self.store_services,
         }
 
     def _outcome(self, slots: dict[str, JsonValue], structured: dict[str, JsonValue], text: str) -> Outcome:
@@ -50,7 +53,15 @@ class LocatorAnswers:
             return then(named[0])
         if len(stores) == 1:
             return then(stores[0])
+        if 1 < len(stores) <= TOGETHER and len({store.city for store in stores}) == 1:
+            return self._together([then(store) for store in stores])
         return ask_store(self._parsed.intent, stores or list(self._shop.names.stores.values()))
+
+    def _together(self, answers: list[Outcome]) -> Outcome:
+        """The answers for a few stores of one city, one after the other."""
+        facts: dict[str, JsonValue] = {"stores": [dict(answer.structured) for answer in answers]}
+        slots: dict[str, JsonValue] = {"city": self._stores[0].label}
+        return self._outcome(slots, facts, " ".join(answer.text for answer in answers))
 
     def _origin(self) -> tuple[float, float, Store | None] | None:
         """Where the asker is: a zip code's store, a named store or city, coordinates."""
@@ -221,6 +232,23 @@ class LocatorAnswers:
         stores, slots, where = self._with_service()
         text = f"There is 1 store{where}." if len(stores) == 1 else f"There are {len(stores)} stores{where}."
         return self._outcome(slots, {"count": len(stores)}, text)
+
+    def store_services(self) -> Outcome:
+        if not self._parsed.places and not self._mentions.zips:
+            offered = sorted(set(self._shop.names.services.values()))
+            text = f"Our stores offer {joined(offered, 20)}; not every store offers all of it." if offered else ""
+            return self._outcome({}, {"services": list(offered)}, text or "The shop's data name no services.")
+
+        def answer(store: Store) -> Outcome:
+            facts: dict[str, JsonValue] = {"store_id": json_id(store.store_id), "services": list(store.services)}
+            said = (
+                f"{_capital(place(store))} offers {joined(store.services, 20)}."
+                if store.services
+                else f"The shop's data name no services for {place(store)}."
+            )
+            return self._outcome({"store_id": json_id(store.store_id)}, facts, said)
+
+        return self._one(answer)
 
     def store_info(self) -> Outcome:
         def answer(store: Store) -> Outcome:

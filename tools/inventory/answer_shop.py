@@ -10,6 +10,7 @@ from shopfloor.tools.inventory.answer_supply import transfer_facts, transfer_wor
 from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, labels, place, units
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.queries import Line
+from shopfloor.tools.matching import COLOURS, stems
 
 HORIZON_DAYS = 7
 
@@ -85,7 +86,7 @@ class ShopAnswers:
 
     def category(self) -> Outcome:
         wanted = set(self._parsed.group)
-        lines = [self._in_size(line) for line in self._lines() if line.sku in wanted]
+        lines = [self._narrowed(line) for line in self._lines() if line.sku in wanted]
         having = [line for line in lines if line.quantity > 0]
         facts = _list_facts(having)
         name = self._parsed.category or "these"
@@ -100,16 +101,20 @@ class ShopAnswers:
             slots["size"] = self._parsed.size
         return self._outcome(slots, facts, text)
 
-    def _in_size(self, line: Line) -> Line:
-        """The line with the units of the size asked for, where the shop counts sizes."""
+    def _narrowed(self, line: Line) -> Line:
+        """The line with the units of the size and colour asked for, where the shop counts variants."""
         size = self._parsed.size
-        if size is None or not queries.counts_variants(self._shop.connection, line.sku):
+        asked = {word for word in self._parsed.group_words if word in COLOURS}
+        if (size is None and not asked) or not queries.counts_variants(self._shop.connection, line.sku):
             return line
-        held = self._shop.stock(line.sku, queries.Narrowing(size=size))
-        quantity = sum(held.values())
-        if self._area is not None:
-            quantity = sum(held.get(store.store_id, 0) for store in self._area.stores)
-        return replace(line, quantity=quantity)
+        known = queries.variants(self._shop.connection, line.sku) if asked else []
+        own = dict.fromkeys(variant.colour for variant in known if variant.colour)
+        colours = [colour for colour in own if asked <= set(stems(colour))] or [None]
+        if size is None and colours == [None]:
+            return line
+        held = [self._shop.stock(line.sku, queries.Narrowing(size=size, colour=colour)) for colour in colours]
+        stores = self._shop.names.stores if self._area is None else [store.store_id for store in self._area.stores]
+        return replace(line, quantity=sum(stock.get(store_id, 0) for stock in held for store_id in stores))
 
     def units_at_store(self) -> Outcome:
         lines = self._lines()

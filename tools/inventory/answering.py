@@ -10,7 +10,8 @@ from shopfloor.tools.inventory.answer_product import ProductAnswers
 from shopfloor.tools.inventory.answer_shop import ShopAnswers
 from shopfloor.tools.inventory.answer_supply import SupplyAnswers
 from shopfloor.tools.inventory.compare_facts import compare_facts
-from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, km, place
+from shopfloor.tools.inventory.intents import RESERVE
+from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, km, labels, place
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, ProductRef
 from shopfloor.tools.inventory.snapshot import SAME_CITY_KM, Store
 from shopfloor.tools.matching import plain, word_set
@@ -20,7 +21,7 @@ OPTIONS_SHOWN = 8
 SUPPLY = word_set("sizes_and_stock days_of_cover reorder_point alternatives transfer")
 LOCATOR = word_set(
     "nearest_with_service nearest_store nearest_other has_service hours_on_day store_hours store_by_zip stores_in_city"
-    " stores_with_service count_state_service count_stores store_info"
+    " stores_with_service count_state_service count_stores store_info store_services"
 )
 NEEDS_STORE = word_set("stock_at_store low_stock_at_store out_of_stock_at_store units_at_store category_at_store")
 NEEDS_PRODUCT = word_set(
@@ -29,7 +30,7 @@ NEEDS_PRODUCT = word_set(
 )
 USES_CONTEXT_PLACE = word_set(
     "stock_at_store at_least_n sizes_and_stock low_stock_at_store out_of_stock_at_store units_at_store category_at_store"
-    " nearest_other_store multi_product"
+    " nearest_other_store multi_product has_service hours_on_day store_hours store_info store_services"
 )
 
 
@@ -90,8 +91,19 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
     if skus:
         make = SupplyAnswers if parsed.intent in SUPPLY else ProductAnswers
         answers = make(shop, parsed, skus, areas)
-        return answers.refusal() or answers.handlers()[parsed.intent]()
+        found = answers.refusal() or answers.handlers()[parsed.intent]()
+        return _without_reserving(found, areas) if RESERVE.search(parsed.mentions.masked) else found
     return ShopAnswers(shop, parsed, areas[0] if areas else None).handlers()[parsed.intent]()
+
+
+def _without_reserving(found: Outcome, areas: list[Area]) -> Outcome:
+    """Say that nothing can be reserved from here."""
+    text = f"{found.text} I can't reserve anything from here; please ask the store itself."
+    collect = [store for area in areas for store in area.stores if "click and collect" in store.services]
+    if collect:
+        verb = "offers" if len(collect) == 1 else "offer"
+        text += f" {joined(labels(collect))} {verb} click and collect."
+    return replace(found, text=text)
 
 
 def _about_facts(parsed: Parsed, shop: Shop) -> Outcome:

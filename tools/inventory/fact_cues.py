@@ -236,6 +236,10 @@ def yes_no_rest(said: str) -> str | None:
     if found is None or _STOCK.search(said) or re.search(r"\b(stores?|shops?|branch(es)?|outlets?)\b", said):
         return None
     rest = found["rest"]
+    if re.match(
+        r"\W*(have|has|got|sell|carry|keep|do) ((it|them|one|this|that|these|those|any|some)( \w+)?)?\W*$", rest
+    ):
+        return None
     if not rest.strip() or (not found["verb"] and _PLACE_NEXT.match(rest)):
         return None
     subject = found.group(0)[: found.start("rest") - found.start(0)]

@@ -67,6 +67,12 @@ COMPARE = re.compile(r"\b(compare|comparison|versus|vs|or|between|than|more|agai
 HOURS = re.compile(r"\b(hours?|open(s|ing|ed)?|clos(e|es|ing)|shut(s)?|what time|till when)\b")
 COUNT = re.compile(r"\b(how many|number of|count|how much)\b")
 SERVICE_WORD = re.compile(r"\b(services?|offer(s|ed|ing)?|provide[sd]?)\b")
+SERVICES = re.compile(
+    r"\bservices (do|does|are|can|have|has|at|in|there|PLACE)\b|\b(what|which|your|its|their) services\b"
+)
+RESERVE = re.compile(
+    r"\b(reserve|(hold|put|set|keep|lay) (it|one|them|this|that|\w+ of them) (aside|back|for me|by)|put aside|hold (it|one))\b"
+)
 ADDRESS = re.compile(r"\b(address|located|location of|where is|wheres|directions|phone|find you|street)\b")
 AVAILABILITY = re.compile(
     r"\b(in stock|stock|available|availability|have|has|got|carry|sell|left|inventory|buy|get|find|how many|any|pick up|check|units|stocks|there)\b"
@@ -99,7 +105,10 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
         return _service_intent(mentions, scene, nearest)
     if scene.products:
         return None
-    if (mentions.days or HOURS.search(text)) and (scene.places or mentions.zips) and not re.search(r"\bstock\b", text):
+    somewhere = scene.places or mentions.zips or scene.context_place
+    if SERVICES.search(text) and not re.search(rf"\b(which|what|how many) {_STORE}\b", text):
+        return "store_services"
+    if (mentions.days or HOURS.search(text)) and somewhere and not re.search(r"\bstock\b", text):
         return "hours_on_day" if mentions.days else "store_hours"
     if re.search(
         r"\b((opening|business|store|shop|your) hours|(when|what time) (do|are|does|is) (you|your|the stores?|the shops?))\b",
@@ -121,11 +130,11 @@ def _service_intent(mentions: Mentions, scene: Scene, nearest: bool) -> str:
         return "nearest_with_service"
     if COUNT.search(text):
         return "count_state_service"
-    if re.search(r"\b(which|what|list|all|every|where|show)\b", text) and not re.match(
+    if re.search(r"\b(which|what(?! about)|list|all|every|where|show)\b", text) and not re.match(
         r"^(is|does|do|has|can|are)\b", text
     ):
         return "stores_with_service"
-    if scene.places or mentions.zips:
+    if scene.places or mentions.zips or scene.context_place:
         return "has_service"
     return "stores_with_service"
 
@@ -146,7 +155,7 @@ def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
     where = bool(scene.places or mentions.states)
     if stores and COUNT.search(text):
         return "count_stores"
-    if where and ADDRESS.search(text):
+    if (where or scene.context_place) and ADDRESS.search(text):
         return "store_info"
     if (
         where

@@ -206,6 +206,10 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
             start = hit.start(1)
             reading.mark_span(hit.start(), start + len(size), "size")
             return size
+    for hit in re.finditer(r"(?<![\w.,-])(\d{2,3})\s*cm\b", reading.text, re.IGNORECASE):
+        if hit.group(1) in names.sizes:  # children's sizes are their height
+            reading.mark_span(hit.start(), hit.end(), "size")
+            return names.sizes[hit.group(1)]
     for hit in re.finditer(
         r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE
     ):

@@ -28,6 +28,9 @@ _ORDINALS = {
 _THIS_TIME = re.compile(
     r"\b(this|that|these|those|both|same) (week|month|weekend|year|season|quarter|rate|time|moment|pace|speed|morning|day|stores?|shops?|branch(es)?)\b"
 )
+_WHOLE_SHOP = re.compile(
+    r"\b(products?|items?|articles?|goods|things|everything|shops?|company|business|inventory|assortment)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Parsed:
     group: tuple[str, ...] = ()  # SKUs of a category or of a description of many
     category: str | None = None
     group_text: str = ""
+    group_words: tuple[str, ...] = ()  # plain singular
     size: str | None = None
     amount: int | None = None
     threshold: int | None = None
@@ -81,6 +85,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     facts = read_fact_question(mentions, _focus(mentions, context), context, names)
     if facts is not None:
         return _finish(_about_facts(facts, mentions, places, names), context)
+    mentions = _without_scraps(mentions, context)
     mentions = _colours_to_products(mentions)
     mentions, colours = _colours_of_focus(mentions, context, names)
     wanted = [mention for mention in mentions.products if mention.kind != "none"]
@@ -121,6 +126,14 @@ def _about_facts(facts: FactQuestion, mentions: Mentions, places: list[PlaceRef]
     if facts.options:
         products = [ProductRef(facts.text, None, options=facts.options)]
     return Parsed("product_facts", mentions, tuple(products), tuple(places), fact_words=facts.words)
+
+
+def _without_scraps(mentions: Mentions, context: InventoryContext) -> Mentions:
+    """With a product in focus, a unit or a letter that several products happen to use names no other product."""
+    if context.sku is None:
+        return mentions
+    kept = [found for found in mentions.products if found.exact or any(len(word) > 2 for word in found.words)]
+    return mentions if len(kept) == len(mentions.products) else replace(mentions, products=tuple(kept))
 
 
 def _colours_to_products(mentions: Mentions) -> Mentions:
@@ -172,6 +185,8 @@ def _without_product(
     focus = _focus(mentions, context)
     pointing = PRONOUN.search(_THIS_TIME.sub(" ", mentions.masked)) is not None
     shop = shop_intent(mentions, scene)
+    if shop == "units_overall" and focus and not _WHOLE_SHOP.search(mentions.masked):
+        pointing = True  # "how many in total?" is about the product in focus
     if shop is not None and not (focus and pointing):
         return _finish(Parsed(shop, mentions, (), tuple(places)), context)
     if missing:
@@ -243,7 +258,8 @@ def _parse_group(
     skus = mention.skus
     if mention.category is not None:
         skus = tuple(entry.sku for entry in names.matcher.products if entry.category == mention.category)
-    return _finish(Parsed(intent, mentions, (), tuple(places), skus, category, mention.text), context)
+    parsed = Parsed(intent, mentions, (), tuple(places), skus, category, mention.text, mention.words)
+    return _finish(parsed, context)
 
 
 def _product_ref(mention: ProductMention, names: ShopNames) -> ProductRef:

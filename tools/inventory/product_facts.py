@@ -1,5 +1,7 @@
 """What every answer about a product starts from: its stock, narrowed to the size and colour asked for."""
 
+import re
+
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory import analysis, queries
@@ -24,6 +26,7 @@ class ProductFacts:
         self.stores = [area.stores[0] for area in areas]
         self.sku = skus[0]
         self.name = shop.product_name(self.sku)
+        self.offered: list[str] = []  # what it comes in instead
         self.refused: list[str] = []  # what was asked for that the product does not come in
         self.only, self.said, self.note = self._narrowing()
         self.stock = shop.stock(self.sku, self.only) if not self.refused else {}
@@ -67,12 +70,14 @@ class ProductFacts:
         offered = list(product.sizes) if product else []
         offered += [variant.size for variant in known if variant.size and variant.size not in offered]
         own = {name.casefold(): name for name in offered}.get(size.casefold())
+        own = own or _range_with(size, offered)
         if own is not None and counted:
             return own, ""
         if own is not None:
             return None, f" It comes in size {own}, but stock is counted for all sizes together."
         if offered:
             self.refused.append(f"size {size}")
+            self.offered += offered
             return None, f"there is {joined(offered, 12)}"
         return None, " It comes in one size only."
 
@@ -82,6 +87,7 @@ class ProductFacts:
             return None
         facts: dict[str, JsonValue] = {
             "carried": False, "quantity": 0, "in_stock": False, "answer": False, "error": "unknown_variant",
+            "offered": list(self.offered),
         }  # fmt: skip
         text = f"Sorry, the {self.name} {verb(self.name, 'does', 'do')} not come in {joined(self.refused)}; {self.note.strip()}."
         slots: dict[str, JsonValue] = {"sku": self.sku}
@@ -91,7 +97,7 @@ class ProductFacts:
         """An answered outcome with the slots every answer has."""
         base: dict[str, JsonValue] = {"sku": self.sku}
         if self.parsed.size is not None:
-            base["size"] = self.parsed.size
+            base["size"] = self.only.size or self.parsed.size
         return Outcome("answered", self.parsed.intent, base | slots, structured, text + self.note, sku=self.sku)
 
     def held(self, area: Area) -> int:
@@ -123,3 +129,14 @@ class ProductFacts:
         similar = analysis.alternatives(self.shop.connection, product) if product else []
         facts["alternatives"] = [item.sku for item in similar]
         return f" You could have {joined((item.name for item in similar), last='or')} instead." if similar else ""
+
+
+def _range_with(size: str, offered: list[str]) -> str | None:
+    """The offered size that is a range around a number: "39-42" for 41."""
+    if not re.fullmatch(r"\d{1,3}(?:\.\d)?", size):
+        return None
+    for name in offered:
+        ends = re.fullmatch(r"\D*(\d{1,3})\s*[-–/]\s*(\d{1,3})\D*", name)
+        if ends is not None and int(ends[1]) <= float(size) <= int(ends[2]):
+            return name
+    return None

@@ -56,7 +56,6 @@ async def test_no_number_but_from_the_facts(agent: InventoryAgent, question: str
     [
         ("is the spade in Munich?", "Border Spade"),
         ("how many flower pots are left in total, the flower pot?", "Clay Flower Pot"),
-        ("do you have the border spade in Bristol?", "Bristol Clifton"),
     ],
 )
 async def test_ambiguous_asks_with_options(agent: InventoryAgent, question: str, option: str) -> None:

@@ -17,7 +17,7 @@ from shopfloor.http.continuity import Continuity
 from shopfloor.http.guards import Envelope, Guard
 from shopfloor.http.health import health_routes
 from shopfloor.http.langserve_routes import langserve_routes
-from shopfloor.http.mcp_server import McpEndpoint
+from shopfloor.http.mcp_door import McpDoor
 from shopfloor.http.openai_routes import openai_routes
 from shopfloor.http.openapi import install_openapi
 from shopfloor.http.pages import page_routes
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     settings = settings or load_settings()
     metrics = Metrics()
     service = Service(settings, metrics, opener)
-    mcp = McpEndpoint(service, __version__)
+    mcp = McpDoor(service, __version__)
     continuity = Continuity()
 
     @asynccontextmanager

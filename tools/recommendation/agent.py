@@ -41,7 +41,8 @@ from shopfloor.tools.recommendation.retrieval import coverage, search_words, tex
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, read_revision
 from shopfloor.tools.recommendation.usage import ModelUsage
 from shopfloor.tools.recommendation.vocabulary import Vocabulary, build_vocabulary
-from shopfloor.tools.recommendation.wording import Why, explanations, reasons, relaxed_note
+from shopfloor.tools.recommendation.wishes import Wish, joined, share_of, wishes_of
+from shopfloor.tools.recommendation.wording import Why, edge_note, explanations, reasons, relaxed_note
 from shopfloor.tools.schemas import RecommendedItem
 
 MAX_CANDIDATES = 20
@@ -73,6 +74,16 @@ class Found:
     past: Past
     candidates: tuple[Candidate, ...]
     facts: dict[str, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """What was found for each wish of a request; most have one, and then ``wishes`` and ``others`` are empty."""
+
+    whole: ParsedRequest
+    wishes: tuple[Wish, ...]
+    found: Found
+    others: tuple[Found, ...] = ()
 
 
 class RecommendationAgent:
@@ -112,11 +123,18 @@ class RecommendationAgent:
             snapshot, vocabulary = await self._facets()
             loaded = perf_counter()
             with _tracer.start_as_current_span("sql retrieve"):
-                found = await self._catalogue.read(lambda c: self._retrieve(c, query, snapshot, vocabulary))
+                wishes = await self._catalogue.read(lambda c: self._retrieve(c, query, snapshot, vocabulary))
             retrieved = perf_counter()
-            scored, opinion = await self._with_model(query, found)
+            first, opinion = await self._with_model(query, wishes.found)
             ranked = perf_counter()
-            answer = self._answer(query, scored, snapshot)
+            answer = self._answer(query, first, snapshot)
+            if wishes.others:
+                counts = [share_of(query.count, len(wishes.wishes), place) for place in range(len(wishes.wishes))]
+                parts = [
+                    self._answer(replace(query, count=count), found, snapshot)
+                    for count, found in zip(counts, (first, *wishes.others), strict=True)
+                ]
+                answer = joined(parts, wishes.wishes, wishes.whole)
             span.set_attribute("shopfloor.items", len(answer.items))
             timings = {
                 "load": (loaded - started) * 1000,
@@ -155,12 +173,37 @@ class RecommendationAgent:
 
     def _retrieve(
         self, connection: sqlite3.Connection, query: RecommendQuery, snapshot: Snapshot, vocabulary: Vocabulary
-    ) -> Found:
+    ) -> Wished:
         past = load_past(connection, query.user_id, query.basket)
-        parsed = refine(parse(query.text, snapshot, vocabulary), query, snapshot, past.bought)
+        whole = refine(parse(query.text, snapshot, vocabulary), query, snapshot, past.bought)
+        wishes = () if whole.refines else wishes_of(whole, snapshot, vocabulary)
+        found = [
+            self._find(connection, query, parsed, snapshot, past)
+            for parsed in ([wish.parsed for wish in wishes] or [whole])
+        ]
+        return Wished(whole, wishes, found[0], tuple(found[1:]))
+
+    def _find(
+        self,
+        connection: sqlite3.Connection,
+        query: RecommendQuery,
+        parsed: ParsedRequest,
+        snapshot: Snapshot,
+        past: Past,
+    ) -> Found:
         place, place_mask = find_place(connection, snapshot, query.city, query.store_id)
-        fitting = fit(parsed, snapshot, place_mask, self._allowed(snapshot, query))
+        allowed = self._allowed(snapshot, query)
+        fitting = fit(parsed, snapshot, place_mask, allowed)
+        if parsed.price_firm and not fitting.mask.any():
+            # Nothing is cheaper (or dearer): the one that comes nearest, seen before or not, is the answer.
+            edge = replace(parsed, price_min=None, price_max=None, exclude_skus=(), like_sku=None)
+            fitting = replace(fit(edge, snapshot, place_mask, allowed), relaxed=("edge",))
+            query = replace(query, count=1)
+        parsed = replace(parsed, relaxed=fitting.relaxed)
         rows: NDArray[np.int64] = np.flatnonzero(fitting.mask)
+        if "edge" in fitting.relaxed and len(rows):
+            seen = [snapshot.row_of[sku] for sku in query.shown if sku in snapshot.row_of]
+            rows = _edge_row(parsed, snapshot, np.union1d(rows, np.asarray(seen, dtype=np.int64)))
         candidates = self._rank(connection, query, parsed, snapshot, past, rows) if len(rows) else ()
         shown_place = Place() if "place" in fitting.relaxed else place
         facts = load_facts(connection, [c.sku for c in candidates], parsed, shown_place, snapshot.has_stock)
@@ -244,8 +287,10 @@ class RecommendationAgent:
             _card(candidate, why.facts, reason, position)
             for position, (candidate, why, reason) in enumerate(zip(picked, chosen, words, strict=True), start=1)
         ]
-        note = relaxed_note(found.fit.relaxed, found.parsed, found.place, bool(items))
+        note = relaxed_note(found.fit.relaxed, found.parsed, found.place, len(items))
         sentences = explanations(chosen, found.parsed, found.fit.relaxed)
+        if "edge" in found.fit.relaxed and chosen:
+            note, sentences = edge_note(chosen[0].facts, found.parsed), []
         answer = " ".join(part for part in (note, *(options[0] for options in sentences)) if part)
         return Recommendation(
             items=items,
@@ -255,6 +300,13 @@ class RecommendationAgent:
             note=note,
             phrasings=tuple(tuple(options) for options in sentences),
         )
+
+
+def _edge_row(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The cheapest of the rows where something cheaper was wanted, else the dearest."""
+    prices = snapshot.price_low[rows]
+    best = np.nanargmin(prices) if parsed.price_max is not None else np.nanargmax(prices)
+    return rows[[int(best)]]
 
 
 def _load(connection: sqlite3.Connection) -> tuple[Snapshot, Vocabulary]:

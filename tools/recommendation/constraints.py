@@ -1,7 +1,9 @@
 """Hard constraints as row masks, and what is given up, in which order, when nothing fits.
 
-Order of relaxing: other shades of the colour, attributes, brand, colour, a price up to a quarter off, size, price,
-place, age, the kind of thing, whom it is for. What was excluded ("not red") stays excluded always.
+Order of relaxing: the occasion, other shades of the colour, attributes (first to those whose text says the word), brand,
+colour, a price up to a quarter off, size, price, place, age, the kind of thing (first to its near kinds, for the
+occasion's sake), whom it is for. What was excluded ("not red") stays excluded always, and so does a price that must be
+below or above what was shown ("cheaper").
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.ages import age_range
-from shopfloor.tools.recommendation.language import FITS, SHADES
+from shopfloor.tools.recommendation.language import ACTIVITIES, FITS, KINDS, SHADES
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_for_age
 from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
@@ -38,10 +40,24 @@ class Fit:
     relaxed: tuple[str, ...] = ()
 
 
-RELAX_ORDER = ("shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
+RELAX_ORDER = ("near_kind", "occasion", "said", "shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
                "kind", "gender")  # fmt: skip
 ALONE = frozenset(
-    {"shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age"}
+    {
+        "near_kind",
+        "occasion",
+        "said",
+        "shade",
+        "not_colour",
+        "attribute",
+        "brand",
+        "colour",
+        "price_near",
+        "size",
+        "price",
+        "place",
+        "age",
+    }
 )
 
 
@@ -63,11 +79,11 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
     mask = _meet(never, constraints, {})
     if mask.any():
         return Fit(mask)
-    named = _by_name(parsed, constraints, snapshot)
-    mask = _meet(never, named, {}) if named else mask
-    if mask.any():
-        return Fit(mask)
-    constraints = named or constraints
+    for named in (_by_name(parsed, constraints, snapshot), _by_name(parsed, constraints, snapshot, near=True)):
+        mask = _meet(never, named, {}) if named else mask
+        if mask.any():
+            return Fit(mask)
+        constraints = named or constraints
     for name in RELAX_ORDER:
         if name in ALONE and _has(constraints, name):
             mask = _meet(never, constraints, _choice(constraints, (name,)))
@@ -84,7 +100,7 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
 
 
 def _stated(names: Sequence[str]) -> tuple[str, ...]:
-    weaker = {"colour": "shade", "price": "price_near"}
+    weaker = {"colour": "shade", "price": "price_near", "attribute": "said", "kind": "near_kind"}
     hidden = {weaker[name] for name in names if name in weaker}
     return tuple(name for name in names if name not in hidden)
 
@@ -132,22 +148,76 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
         out.append(Constraint("gender", gender_rows(parsed.gender, snapshot), (("gender", everything),)))
     if parsed.price_min is not None or parsed.price_max is not None:
         near = price_rows(parsed, snapshot, PRICE_SLACK)
-        out.append(Constraint("price", price_rows(parsed, snapshot), (("price_near", near), ("price", everything))))
+        looser = () if parsed.price_firm else (("price_near", near), ("price", everything))
+        out.append(Constraint("price", price_rows(parsed, snapshot), looser))
     if parsed.brands:
         rows = snapshot.mask(snapshot.brands[brand] for brand in parsed.brands if brand in snapshot.brands)
         out.append(Constraint("brands", rows, (("brand", everything),)))
     if parsed.attributes:
-        out.append(Constraint("attributes", _attribute_rows(parsed, snapshot), (("attribute", everything),)))
+        exact = _attribute_rows(parsed, snapshot)
+        said = exact | _said_rows(parsed, snapshot)
+        out.append(Constraint("attributes", exact, (("said", said), ("attribute", everything))))
     if parsed.categories or parsed.head:
-        out.append(Constraint("kind", kind_rows(parsed, snapshot), (("kind", everything),)))
+        out.append(_kind_constraint(parsed, snapshot))
+    meant = occasion_rows(parsed, snapshot)
+    if meant is not None:
+        out.append(Constraint("occasion", meant, (("occasion", everything),)))
     return out
 
 
-def _by_name(parsed: ParsedRequest, constraints: Sequence[Constraint], snapshot: Snapshot) -> list[Constraint]:
-    """The same constraints with the kind read from names: a child's jacket may stand under "Kids wear"."""
+def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
+    """The kind of thing; a comparison ("cheaper") never leaves it."""
+    exact = kind_rows(parsed, snapshot)
+    words = [near for word in parsed.head for near in KINDS.get(word, ())]
+    names = [name for name, stems in snapshot.category_stems.items() if set(stems) & set(words)]
+    near = exact | snapshot.mask(snapshot.categories[name] for name in names)
+    looser = (("near_kind", near),) if parsed.categories and parsed.occasion and names else ()
+    return Constraint("kind", exact, looser if parsed.price_firm else (*looser, ("kind", _all(snapshot))))
+
+
+def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
+    """Rows made for the activities and season asked for, by name or attributes; None: nothing is, or none was asked."""
+    asked = [word for word in dict.fromkeys((parsed.occasion or "", *parsed.terms)) if word in ACTIVITIES]
+    masks = [mask for mask in (_made_for(word, snapshot) for word in asked) if mask.any()]
+    if not masks:
+        return None
+    both = np.logical_and.reduce(masks)
+    return both if both.any() else masks[0]
+
+
+def _made_for(activity: str, snapshot: Snapshot) -> Mask:
+    words = {activity, *ACTIVITIES[activity]}
+    out = snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
+    return out | snapshot.mask(rows for (_, value), rows in snapshot.attributes.items() if words & set(value.split()))
+
+
+def _said_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows whose own text has the words of every attribute that was asked for."""
+    out = _all(snapshot)
+    for key in dict.fromkeys(key for key, _ in parsed.attributes):
+        anyhow = np.zeros(len(snapshot), dtype=np.bool_)
+        for value in (value for name, value in parsed.attributes if name == key):
+            rows = _all(snapshot)
+            for word in (key if value == "yes" else value).split():
+                rows &= snapshot.mask([snapshot.text_stems[word]] if word in snapshot.text_stems else [])
+            anyhow |= rows
+        out &= anyhow
+    return out
+
+
+def _by_name(
+    parsed: ParsedRequest, constraints: Sequence[Constraint], snapshot: Snapshot, *, near: bool = False
+) -> list[Constraint]:
+    """The same constraints with the kind read from names: a child's jacket may stand under "Kids wear".
+
+    ``near``: by what else the kind is called (a child's hat may be a beanie).
+    """
     if not (parsed.categories and parsed.head):
         return []
     named = named_rows(parsed, snapshot)
+    if near:
+        words = [word for head in parsed.head for word in KINDS.get(head, ())]
+        named |= snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
     if parsed.gender not in CHILDREN:
         named &= ~snapshot.mask(snapshot.genders[name] for name in CHILDREN if name in snapshot.genders)
     named |= kind_rows(parsed, snapshot)

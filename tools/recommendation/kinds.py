@@ -30,6 +30,11 @@ class _Clause:
     intro: str
     words: tuple[Token, ...]
 
+    @property
+    def vague(self) -> bool:
+        """It says "something" or "anything": its other words describe and name no thing."""
+        return bool({"something", "anything", "stuff", "thing"} & {token.stem for token in self.words})
+
 
 def find_kind(tokens: Sequence[Token], free: Sequence[int], snapshot: Snapshot, vocabulary: Vocabulary) -> Kind:
     """The kind named in the main clause, else in the others ("for hiking I need boots")."""
@@ -141,6 +146,8 @@ def _unknown_kind(main: Sequence[_Clause], vocabulary: Vocabulary, snapshot: Sna
         words = _things(clause)
         if words and words[-1] in KINDS and not _reachable(words[-1], snapshot):
             return Kind(head=(words[-1],))
+        if clause.vague:  # "something cosy" describes
+            continue
         if len(words) == 1 and not vocabulary.knows(words[0]) and words[0].isalpha() and len(words[0]) > 3:
             return Kind(head=(words[0],))
     return Kind()

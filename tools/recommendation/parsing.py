@@ -5,11 +5,13 @@ by :mod:`shopfloor.tools.recommendation.refinement`, which calls this first.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shopfloor.tools.recommendation.ages import read_age
 from shopfloor.tools.recommendation.constraints import kind_rows
-from shopfloor.tools.recommendation.kinds import find_kind
+from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
+from shopfloor.tools.recommendation.kinds import Kind, find_kind
 from shopfloor.tools.recommendation.language import (
     EMPTY_WORDS,
     GENDERS,
@@ -50,12 +52,25 @@ _DEAR = re.compile(r"\b(?:most expensive|premium|luxury|luxurious|high[- ]end|pr
 _RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|reviewed|rating|reviews)\b")
 _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
 _PERSONS = re.compile(
-    r"\b(\d{1,2}|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b"
+    r"\b(\d{1,2}|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b|"
+    r"\bfor (two|three|four|five|six)(?=\s*(?:$|[,.;!?]|and\b|with\b|under\b))"
 )
 _ROOM_FOR = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})
+# "Which boots do you have" asks for boots; "a jacket which is warm" goes on about the jacket.
+_ASKS_WHICH = re.compile(
+    r"(?P<before>^|[.!?,]\s*)(?:which|what)(?= (?!is\b|are\b|about\b|else\b|do\b|would\b|can\b)\w)"
+)
+_COUPLE = re.compile(r"\bmy \w+ and (?:i|me|myself)\b|\b(?:i|me|myself|we) and my \w+\b")
+_REQUESTS = re.compile(
+    r"\b(?:show|recommend|suggest|need|want|looking|search|find|buy|after|prefer|have you|do you have|interested|got any)\b"
+)
+_SENTENCE = re.compile(r"[^.!?;]+")
 _QUANTITY = re.compile(
     r"(?:^|\b(?:need|want|buy|get|take|order|for|me)\s+)(\d{1,3}|two|three|four|five|six|ten|twelve|a pair of)\b"
 )
+
+
+_OTHER = Token("about", "about", -1, -1)  # stands for a word of another sentence
 
 
 @dataclass(slots=True)
@@ -82,13 +97,15 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
         vocabulary: its words.
     """
     lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", plain(text))
+    lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
     order = _order(lowered)
     prices = read_prices(lowered)
     age, rest = read_age(prices.rest)
+    rest = without_superlatives(_blanked(_COUPLE, rest))
     words = [_corrected(token, vocabulary) for token in tokens_of_plain(rest)]
-    reading = Reading(
-        rest, words, ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order)
-    )
+    fields = ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order,
+                           quality=read_superlative(lowered))  # fmt: skip
+    reading = Reading(rest, words, fields)
     reading.denied = _denied_tokens(reading, vocabulary)
     _read_entries(reading, snapshot, vocabulary)
     _read_people(reading)
@@ -96,6 +113,10 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     _read_denied_rest(reading)
     _read_kind(reading, snapshot, vocabulary)
     return _finish(reading, snapshot)
+
+
+def _blanked(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda match: " " * len(match.group()), text)
 
 
 def _order(text: str) -> Order | None:
@@ -254,13 +275,28 @@ def _read_denied_rest(reading: Reading) -> None:
 def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
     free = reading.left()
     people = [i for i, token in enumerate(reading.tokens) if token.stem in GENDERS and i not in reading.denied]
-    kind = find_kind(reading.tokens, sorted({*free, *people}), snapshot, vocabulary)
+    kind = _asked_kind(reading, sorted({*free, *people}), snapshot, vocabulary)
     reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
     terms = [t for i in free if (t := reading.tokens[i].stem) not in EMPTY_WORDS and not _is_noise(reading.tokens[i])]
     occasion = next((token.stem for token in reading.tokens if {token.stem, token.word} & OCCASIONS), None)
     if occasion is None:
         occasion = next((t.word for t in reading.tokens if t.word in OCCASIONS), None)
     reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion)
+
+
+def _asked_kind(reading: Reading, free: Sequence[int], snapshot: Snapshot, vocabulary: Vocabulary) -> Kind:
+    """The kind named in the last sentence that asks for something, where there are several; else in the whole text."""
+    sentences = [m for m in _SENTENCE.finditer(reading.text) if m.group().strip()]
+    if len(sentences) > 1:
+        for sentence in reversed(sentences):
+            if not _REQUESTS.search(sentence.group()):
+                continue
+            inside = [i for i in free if sentence.start() <= reading.tokens[i].start < sentence.end()]
+            tokens = [t if sentence.start() <= t.start < sentence.end() else _OTHER for t in reading.tokens]
+            kind = find_kind(tokens, inside, snapshot, vocabulary)
+            if kind.categories or kind.head:
+                return kind
+    return find_kind(reading.tokens, free, snapshot, vocabulary)
 
 
 def _is_noise(token: Token) -> bool:
@@ -292,7 +328,7 @@ def _room_for(text: str, snapshot: Snapshot) -> tuple[str, str] | None:
     match = _PERSONS.search(text)
     if match is None:
         return None
-    count = _count(match.group(1))
+    count = _count(match.group(1) or match.group(2))
     roomy = [(int(value), key, value) for key, value in snapshot.attributes if key in _ROOM_FOR and value.isdigit()]
     fitting = sorted(entry for entry in roomy if entry[0] >= count)
     return (fitting[0][1], fitting[0][2]) if fitting else None

@@ -13,7 +13,7 @@ _MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?![\w])\s*(?P<{{0}}u>{_UNIT}(?!\
 # What makes a number something else than money.
 _NOT_MONEY = (
     r"(?!\s*(?:%|percent|years?|yrs?|y/?o\b|months?|cm|mm|m\b|km|l\b|lit(?:re|er)s?|ml|kg|g\b|grams?|lbs?|oz|inch(?:es)?|"
-    r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?))"
+    r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?|degrees?|°|celsius|fahrenheit|times?|nights?|weeks?|seasons?))"
 )
 _A, _B = _MONEY.format("a"), _MONEY.format("b")
 _GAP = r"\s*(?:of\s+|is\s+|:\s*|about\s+|around\s+)?"

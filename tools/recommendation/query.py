@@ -19,7 +19,9 @@ class ParsedRequest:
 
     ``categories`` and ``head`` say what kind of thing is asked for: any of the categories or, where the catalogue has
     none of that name, names with all the stems of ``head``. Colours, sizes, brands, categories and attribute values are the
-    catalogue's own spellings in lower case. Bounds of prices are inclusive.
+    catalogue's own spellings in lower case. Bounds of prices are inclusive. ``quality`` is what the shopper wants the most
+    of ("the warmest"); a ``price_firm`` bound ("cheaper") is never given up; ``relaxed`` names what was given up to find
+    what was shown, so that what follows starts from there.
     """
 
     text: str = ""
@@ -46,6 +48,9 @@ class ParsedRequest:
     like_sku: str | None = None
     exclude_skus: tuple[str, ...] = ()
     refines: bool = False
+    quality: str | None = None
+    price_firm: bool = False
+    relaxed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:
         """Only what is set, as JSON."""
@@ -71,7 +76,7 @@ class ParsedRequest:
     @property
     def is_empty(self) -> bool:
         """Nothing was asked at all."""
-        return not {key for key in self.to_json() if key not in {"text", "quantity", "refines"}}
+        return not {key for key in self.to_json() if key not in {"text", "quantity", "refines", "relaxed"}}
 
 
 def _to_json(value: object) -> JsonValue:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.behaviour import Past, repeat_scores, taste_scores, together_scores
+from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -47,7 +48,7 @@ def fused(
     weights: RankingWeights,
 ) -> dict[str, Scores]:
     """What each signal gives each of ``rows``, already weighted; the score is their sum."""
-    plain_wish = parsed.order is not None
+    plain_wish = parsed.order is not None or parsed.quality is not None
     signals = {
         "text": weights.text * text[rows],
         "words": weights.words * words[rows],
@@ -134,6 +135,9 @@ def _wish(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) ->
         return _ranks(shrunk_rating(snapshot)[rows])
     if parsed.order == "popular":
         return _ranks(popularity(snapshot)[rows])
+    if parsed.order is None and parsed.quality is not None:
+        degrees = degree_scores(parsed.quality, snapshot, rows)
+        return np.zeros(len(rows)) if degrees is None else _ranks(np.nan_to_num(degrees, nan=np.nanmin(degrees) - 1))
     price = np.nan_to_num(snapshot.price_low[rows], nan=np.inf if parsed.order == "price_low" else -np.inf)
     return _ranks(-price if parsed.order == "price_low" else price)
 

@@ -36,6 +36,11 @@ _LEANS = re.compile(
     r"^(?:and|but|or|what about|how about|in|not|no|without|any|only|also|with|under|below|for|same|make it|instead|"
     r"actually|hmm|ok|okay|too|just)\b"
 )
+# "And something to cook in?" asks for another thing, whatever it is.
+_FRESH = re.compile(r"\b(?:something|anything) (?:to|for|that)\b")
+_PURPOSE = re.compile(
+    r"^(?:and |but |it is |they are )?(?:for|to) (?:\w+ing\b|(?:a |the )?(?:office|wedding|party|trip|winter|summer|beach))"
+)
 _CARRIED = ("colours", "sizes", "attributes", "brands", "categories", "head")
 _DENIED = ("not_colours", "not_categories", "not_genders", "not_brands", "not_attributes", "not_terms")
 
@@ -66,7 +71,8 @@ def refine(
     out = _without_reference_words(parsed)
     leans = _leans(text, out, query, cheaper or dearer or others or reference.explicit)
     if leans and query.previous is not None:
-        out = _merge(query.previous, out)
+        previous = query.previous
+        out = _merge(_kept(previous) if cheaper or dearer else previous, _described(out, query.text))
     if cheaper or dearer or reference.explicit:
         out = _by_reference(out, reference, snapshot, cheaper=cheaper, dearer=dearer)
     if leans and (others or cheaper or dearer):
@@ -99,10 +105,48 @@ def _without_reference_words(parsed: ParsedRequest) -> ParsedRequest:
                    head=tuple(term for term in parsed.head if term not in words))  # fmt: skip
 
 
+def refines_previous(parsed: ParsedRequest) -> bool:
+    """Whether a request, read by itself, only narrows: a colour, size, price, person, order or denial, and no thing.
+
+    Such a message goes on from the previous request where there is one ("only in red", "no, for women", "the cheapest").
+    """
+    return not (parsed.is_empty or parsed.categories or parsed.head or parsed.terms or parsed.like_sku)
+
+
+def _kept(before: ParsedRequest) -> ParsedRequest:
+    """The previous request less what was given up to find what was shown: "cheaper" compares with that."""
+    given_up = set(before.relaxed)
+    out = replace(before, relaxed=())
+    if given_up & {"attribute", "said"}:
+        out = replace(out, attributes=())
+    if "brand" in given_up:
+        out = replace(out, brands=())
+    if "colour" in given_up:
+        out = replace(out, colours=())
+    if "size" in given_up:
+        out = replace(out, sizes=())
+    if given_up & {"price", "price_near"}:
+        out = replace(out, price_min=None, price_max=None)
+    if "kind" in given_up:
+        out = replace(out, categories=(), head=())
+    return out
+
+
+def _described(now: ParsedRequest, text: str) -> ParsedRequest:
+    """ "For sleeping in a cold tent" says what the thing is for: words to rank by, no new kind."""
+    if _PURPOSE.match(plain(text)) and (now.categories or now.head):
+        return replace(now, categories=(), head=())
+    return now
+
+
 def _leans(text: str, parsed: ParsedRequest, query: RecommendQuery, points: bool) -> bool:
     """A request that names no kind of its own, or points at the screen, goes on from the previous one."""
     if query.previous is None and not query.shown and query.focus_sku is None:
         return False
+    if _FRESH.search(text) and parsed.terms:
+        return False
+    if query.previous is not None and not query.previous.is_vague and _PURPOSE.match(text):
+        return True
     if parsed.categories or parsed.head:
         same = query.previous is not None and (
             set(parsed.categories) & set(query.previous.categories) or set(parsed.head) & set(query.previous.head)
@@ -131,7 +175,10 @@ def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
         terms=tuple(dict.fromkeys((*(t for t in before.terms if t not in now.not_terms), *now.terms))),
         gender=now.gender or before.gender,
         age=now.age if now.age is not None else before.age,
-        order=now.order or before.order,
+        order=now.order or (None if now.quality else before.order),
+        quality=now.quality or (None if now.order else before.quality),
+        price_firm=before.price_firm and now.price_max is None and now.price_min is None,
+        relaxed=(),
         occasion=now.occasion or before.occasion,
         like_sku=None,
     )
@@ -146,6 +193,10 @@ def _merged_prices(out: ParsedRequest, before: ParsedRequest, now: ParsedRequest
     return replace(out, price_min=low, price_max=high)
 
 
+def _below(low: float | None, high: float) -> float | None:
+    return low if low is not None and low <= high else None
+
+
 def _by_reference(
     parsed: ParsedRequest, reference: Reference, snapshot: Snapshot, *, cheaper: bool, dearer: bool
 ) -> ParsedRequest:
@@ -156,15 +207,16 @@ def _by_reference(
     out = parsed
     if cheaper and prices:
         high = round(min(prices) - CENT, 2)
-        out = replace(out, price_max=high if out.price_max is None else min(high, out.price_max))
+        high = high if out.price_max is None else min(high, out.price_max)
+        out = replace(out, price_max=high, price_min=_below(out.price_min, high), price_firm=True)
     if dearer and prices:
-        out = replace(out, price_min=round(max(prices) + CENT, 2), price_max=None)
+        out = replace(out, price_min=round(max(prices) + CENT, 2), price_max=None, price_firm=True)
     first = rows[0]
     if not (out.categories or out.head):
         kinds = tuple(dict.fromkeys(snapshot.category[row] for row in rows if snapshot.category[row]))
         out = replace(out, categories=kinds)
     gender = snapshot.gender[first]
-    if out.gender is None and gender is not None and len({snapshot.gender[row] for row in rows}) == 1:
+    if out.gender is None and gender not in (None, "unisex") and len({snapshot.gender[row] for row in rows}) == 1:
         out = replace(out, gender=gender)
     if reference.explicit or len(rows) == 1:
         out = replace(out, like_sku=snapshot.sku[first])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shopfloor.tools.recommendation.language import KINDS
+from shopfloor.tools.recommendation.language import ACTIVITIES, KINDS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -25,7 +25,7 @@ def search_words(parsed: ParsedRequest) -> tuple[str, ...]:
         words.extend(phrase.split())
     words.extend(key for key, value in parsed.attributes if value == "yes")
     if parsed.occasion:
-        words.append(parsed.occasion)
+        words.extend((parsed.occasion, *ACTIVITIES.get(parsed.occasion, ())))
     if parsed.gender:
         words.append(parsed.gender)
     for head in parsed.head:

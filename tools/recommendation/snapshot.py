@@ -20,6 +20,9 @@ from shopfloor.tools.recommendation.text import stem, stems
 
 Rows = NDArray[np.int32]
 MAX_ATTRIBUTE_WORDS = 4
+_AFTER_DOWN = frozenset(
+    {"to", "the", "from", "a", "at", "in", "into", "on", "below", "when", "by"}
+)  # no feathers there
 _TRUE = frozenset({"yes", "true", "1", "y", "t"})
 _FALSE = frozenset({"no", "false", "0", "n", "f", "none", "null", ""})
 _NOT_ATTRIBUTES = ("colour", "color", "url", "link", "image", "photo", "review", "rating", "price", "id", "date")
@@ -231,7 +234,10 @@ def _age_of(attributes: str) -> tuple[float, float]:
 def _not_denied(words: Sequence[str]) -> list[str]:
     """Words of a description that are not denied by a "no" or "without" just before them."""
     denials = {"no", "without", "not", "non", "never"}
-    return [word for i, word in enumerate(words) if not denials.intersection(words[max(0, i - 2) : i])]
+    told = [word for i, word in enumerate(words) if not denials.intersection(words[max(0, i - 2) : i])]
+    return [
+        word for i, word in enumerate(told) if word != "down" or i + 1 == len(told) or told[i + 1] not in _AFTER_DOWN
+    ]
 
 
 def _affirmed(pairs: Iterable[tuple[str, str]]) -> list[str]:

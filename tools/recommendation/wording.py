@@ -8,18 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shopfloor.tools.recommendation.cards import Facts, Place
+from shopfloor.tools.recommendation.language import GENDERS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
-from shopfloor.tools.recommendation.text import stems
+from shopfloor.tools.recommendation.text import plain, stem, stems
 
 MIN_RATINGS = 3
 MAX_PARTS = 3
+MIN_PARTS = 2
 MAX_FACT_CHARS = 40  # a longer attribute is no phrase
 # How an attribute is said, by a word of its name; attributes of other names are only said when they were asked for.
 _SAID = {
-    "material": "in {}", "fabric": "in {}", "weather": "{}", "feature": "{}", "features": "{}", "style": "{}",
-    "occasion": "for {}", "activity": "for {}", "use": "for {}", "room": "for the {}", "season": "for {}",
+    "material": "made of {}", "fabric": "made of {}", "weather": "{}", "feature": "{}", "features": "{}", "style": "{}",
+    "occasion": "good for {}", "activity": "good for {}", "use": "good for {}", "room": "for the {}", "season": "for {}",
 }  # fmt: skip
+_PURPOSES = {"office": "the office", "ski": "skiing", "party": "parties", "beach": "the beach", "gym": "the gym"}
 _VAGUE = frozenset(
     {"everyday", "casual", "formal", "all year", "any", "other", "all", "none", "n/a", "various", "gift"}
 )
@@ -51,17 +54,39 @@ def money(value: float, currency: str) -> str:
 
 
 def reasons(chosen: Sequence[Why], parsed: ParsedRequest, place: Place) -> list[str]:
-    """One short reason a card. No phrase is used twice in a list."""
+    """One short reason a card. No phrase is used twice in a list, nor a kind of phrase while there are others."""
     used: set[str] = set()
     out: list[str] = []
     for why in chosen:
         parts = [part for part in _parts(why, parsed, place) if part.text not in used]
         fresh = [part for part in parts if part.kind not in used]
-        picked = _one_a_group(fresh or parts)[:MAX_PARTS] or [Part("fact", _plain_fact(why.facts))]
+        picked = _one_a_group(fresh)[:MAX_PARTS]
+        for part in _one_a_group(parts):
+            if len(picked) < MIN_PARTS and part not in picked and part.kind.partition(":")[0] not in _groups(picked):
+                picked.append(part)
+        picked = picked or [Part("fact", _plain_fact(why.facts))]
         used.update(part.kind for part in picked)
         used.update(part.text for part in picked)
-        out.append(_sentence("; ".join(part.text for part in picked)))
+        out.append(_sentence(", ".join(part.text for part in picked)))
     return out
+
+
+def _groups(parts: Sequence[Part]) -> set[str]:
+    return {part.kind.partition(":")[0] for part in parts}
+
+
+def is_plural(name: str) -> bool:
+    """Whether a product goes by a plural: "Croft Wool Gloves", "Tempo Road Running Shoes Women", not "Cook Set for Two"."""
+    words = [word for word in plain(name.split(",")[0].partition(" for ")[0]).split() if word.isalpha()]
+    while len(words) > 1 and (words[-1] in GENDERS or stem(words[-1]) in GENDERS):
+        words.pop()
+    if len(words) > 1 and "of" in words:
+        words = words[: words.index("of")] or words
+    return bool(words) and stem(words[-1]) != words[-1] and not words[-1].endswith("ss")
+
+
+def _is(name: str) -> str:
+    return "are" if is_plural(name) else "is"
 
 
 def _one_a_group(parts: Sequence[Part]) -> list[Part]:
@@ -87,7 +112,7 @@ def _parts(why: Why, parsed: ParsedRequest, place: Place) -> Iterator[Part]:
     if wishes:
         yield Part(wishes, wishes)
     if not facts.in_stock:
-        yield Part("sold out", "sold out for now")
+        yield Part("sold out", "sold out at the moment")
     yield from _price_parts(facts, parsed)
     yield from _behaviour_parts(why)
     if place.name and facts.stock:
@@ -135,9 +160,12 @@ def _price_parts(facts: Facts, parsed: ParsedRequest) -> Iterator[Part]:
     price = money(facts.price, facts.currency)
     limit = parsed.price_max
     if limit is not None and facts.price <= limit:
-        yield Part("price:within", f"{price}, within your {money(limit, facts.currency)}")
-        if limit - facts.price >= 0.1 * limit:
-            yield Part("price:below", f"{price}, so {money(round(limit - facts.price, 2), facts.currency)} to spare")
+        if parsed.price_firm:
+            yield Part("price:cheaper", f"cheaper at {price}")
+        elif limit - facts.price >= 0.1 * limit:
+            yield Part("price:below", f"well within your {money(limit, facts.currency)} at {price}")
+        yield Part("price:within", f"within your {money(limit, facts.currency)} at {price}")
+        yield Part("price:leaves", f"leaves you {money(round(limit - facts.price, 2), facts.currency)} at {price}")
     elif parsed.order == "price_low":
         yield Part("price:only", f"only {price}")
 
@@ -171,44 +199,74 @@ def _own_parts(facts: Facts, parsed: ParsedRequest, said_already: str) -> Iterat
             parts = [part for part in parts if part not in _VAGUE and part not in said_already]
             parts.sort(key=lambda part: not wanted & set(stems(part)))
             if parts:
-                yield Part(form, form.format(_joined(parts[:2])))
+                yield Part(form, form.format(_joined([_PURPOSES.get(p, p) for p in parts[:2]])).replace(", ", " and "))
 
 
 # Notes ---------------------------------------------------------------------------------------------------------------
 
-_RELAXED = {
-    "shade": "a near shade instead of {colours}",
-    "attribute": "without “{attributes}”",
+_SILENT = frozenset({"near_kind", "occasion"})  # a coat for a winter jacket needs no excuse
+_ALONE = {
+    "shade": "Nothing here is exactly {colours}, but {these} {come} close in colour.",
+    "attribute": "Nothing that fits the rest is “{attributes}”; {these} {are} the closest.",
+    "said": "Nothing is listed as “{attributes}”, but {these} {are} described so.",
+    "brand": "Nothing by {brands} fits, so {these} {are} from elsewhere.",
+    "colour": "Nothing that fits the rest comes in {colours}, so {these} {come} in other colours.",
+    "price_near": "Nothing is quite within your price; {these} {are} a little outside it.",
+    "size": "Nothing that fits the rest comes in {sizes}; {these} {come} in other sizes.",
+    "price": "Nothing that fits is within your price; {these} {are} the closest in kind.",
+    "place": "Nothing that fits is in stock in {place}; {these} can be had elsewhere.",
+    "age": "Nothing that fits is made for that age; {these} {are} for others.",
+    "gender": "Nothing that fits is made for them in particular; {these} {are} made for others.",
+}
+_TOGETHER = {
+    "shade": "in a near shade",
+    "attribute": "not “{attributes}”",
+    "said": "only described as “{attributes}”",
     "brand": "from other brands",
-    "colour": "in other colours than {colours}",
+    "colour": "in other colours",
     "price_near": "a little outside your price",
-    "size": "in other sizes than {sizes}",
+    "size": "in other sizes",
     "price": "outside your price",
-    "place": "not in stock in {place}, but elsewhere",
-    "age": "in sizes for other ages",
+    "place": "in stock elsewhere",
+    "age": "for other ages",
     "gender": "made for others",
 }
 
 
-def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, found: bool) -> str:
+def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, found: int) -> str:
     """Say what was given up because nothing fitted; empty when nothing was."""
     if not found:
         return "I found nothing here that fits, even with fewer wishes."
+    relaxed = [name for name in relaxed if name not in _SILENT]
     if not relaxed:
         return ""
     if "kind" in relaxed:
         named = " ".join(parsed.head) or " or ".join(parsed.categories)
-        return f"I found no {named} here that fits, so these are other things you might like."
+        return f"I found no {named} here that fits, so here is something else you might like."
     if tuple(relaxed) == ("not_colour",):
         return f"All of these come in other colours than {' or '.join(parsed.not_colours)} too."
     words = {
         "colours": " or ".join(parsed.colours),
         "sizes": " or ".join(size.upper() for size in parsed.sizes),
         "attributes": ", ".join(key if value == "yes" else value for key, value in parsed.attributes),
+        "brands": " or ".join(brand.title() for brand in parsed.brands),
         "place": place.name,
+        "these": "these" if found > 1 else "this",
+        "are": "are" if found > 1 else "is",
+        "come": "come" if found > 1 else "comes",
     }
-    parts = [_RELAXED[name].format(**words) for name in relaxed if name in _RELAXED]
-    return f"Nothing fits every wish; the closest are {_joined(parts)}."
+    named = [name for name in relaxed if name in _TOGETHER]
+    if len(named) == 1:
+        return _ALONE[named[0]].format(**words)
+    parts = [_TOGETHER[name].format(**words) for name in named]
+    return f"Nothing fits every wish; {'these are' if found > 1 else 'this is'} the closest, {_joined(parts)}."
+
+
+def edge_note(facts: Facts, parsed: ParsedRequest) -> str:
+    """Nothing is cheaper (or dearer) than this."""
+    price = f", at {money(facts.price, facts.currency)}" if facts.price is not None else ""
+    end = "cheapest" if parsed.price_max is not None else "most expensive"
+    return f"I have nothing {'cheaper' if end == 'cheapest' else 'finer'} of that kind: {facts.name}{price}, {_is(facts.name)} the {end}."
 
 
 # Over the whole list -------------------------------------------------------------------------------------------------
@@ -227,13 +285,18 @@ def explanations(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence
 
 def _openings(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[str]) -> list[str]:
     names = _joined([why.facts.name for why in chosen[:3]])
-    wishes = "" if relaxed else _joined(list(_kept_wishes(chosen, parsed)))
+    wishes = "" if set(relaxed) - _SILENT else _joined(list(_kept_wishes(chosen, parsed)))
+    first = chosen[0].facts
+    if parsed.quality is not None and first.in_stock and len(chosen) > 1 and "wish" in chosen[0].signals:
+        rest = _joined([why.facts.name for why in chosen[1:3]])
+        return [f"For that I would take {first.name} first; then {rest}."]
     if len(chosen) == 1:
         what = f", {wishes}" if wishes else ""
-        return [f"I suggest {names}{what}.", f"My pick{what}: {names}."]
+        return [f"I suggest {names}{what}.", f"{names}{what} would be my pick."]
+    every = "both" if len(chosen) == 2 else "all"
     if wishes:
-        return [f"I suggest {names}, all {wishes}.", f"All {wishes}: {names}.", f"My picks, all {wishes}: {names}."]
-    return [f"You might like {names}.", f"I suggest {names}.", f"My picks for you: {names}."]
+        return [f"I suggest {names}, {every} {wishes}.", f"{names} are {every} {wishes}."]
+    return [f"You might like {names}.", f"I suggest {names}.", f"Have a look at {names}."]
 
 
 def _kept_wishes(chosen: Sequence[Why], parsed: ParsedRequest) -> Iterator[str]:
@@ -245,7 +308,8 @@ def _kept_wishes(chosen: Sequence[Why], parsed: ParsedRequest) -> Iterator[str]:
     for key, value in parsed.attributes[:2]:
         found = {fact_attribute(why.facts, key, value) for why in chosen}
         if len(found) == 1 and None not in found:
-            yield f"“{next(iter(found))}”"
+            said = next(iter(found))
+            yield f"in {said}" if {"material", "fabric"} & set(key.split()) else f"{said}"
     if parsed.sizes:
         yield f"in size {' or '.join(size.upper() for size in parsed.sizes)}"
     currency = chosen[0].facts.currency
@@ -277,9 +341,10 @@ def _price_highlight(chosen: Sequence[Why]) -> Iterator[str]:
         return
     low = min(prices)
     if len(chosen) == 1:
-        yield f"It costs {money(low, prices[low].currency)}."
+        yield f"{'They cost' if is_plural(prices[low].name) else 'It costs'} {money(low, prices[low].currency)}."
     elif len(prices) > 1 and [why.facts.price for why in chosen].count(low) == 1:
-        yield f"The lowest price is {money(low, prices[low].currency)}, for {prices[low].name}."
+        name = prices[low].name
+        yield f"{name} {_is(name)} the least expensive, at {money(low, prices[low].currency)}."
 
 
 def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
@@ -287,5 +352,8 @@ def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
     if not rated:
         return
     best = max(rated, key=lambda facts: facts.rating_mean or 0.0)
-    text = f"{best.rating_mean:.1f} by {best.rating_count} customers"
-    yield f"{best.name}: rated {text}." if len(rated) == 1 else f"Rated best of them: {best.name}, {text}."
+    text = f"{best.rating_mean:.1f} from {best.rating_count} ratings"
+    if len(rated) == 1:
+        yield f"{best.name} {'have' if is_plural(best.name) else 'has'} {text}."
+    else:
+        yield f"Customers rate {best.name} highest: {text}."

@@ -1,0 +1,94 @@
+"""Superlatives: "the warmest", "the lightest", "the brightest you have", over whatever attributes a shop has.
+
+A superlative names a quality; a quality is measured by attributes whose name says it, by number ("weight_g": 390) or by
+words of degree ("warmth": "very warm").
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.tools.recommendation.snapshot import Snapshot
+
+Scores = NDArray[np.float64]
+
+# Quality → words of an attribute's name that measure it, and whether more of it is wanted (1) or less (-1).
+_MEASURES: Mapping[str, tuple[frozenset[str], int]] = MappingProxyType({
+    "warm": (frozenset({"warmth", "warm", "insulation"}), 1),
+    "cool": (frozenset({"warmth"}), -1),
+    "light": (frozenset({"weight"}), -1),
+    "heavy": (frozenset({"weight"}), 1),
+    "bright": (frozenset({"lumen", "brightness", "lux"}), 1),
+    "big": (frozenset({"capacity", "volume", "sleep", "size", "seat"}), 1),
+    "small": (frozenset({"capacity", "volume", "sleep", "size", "seat", "weight"}), -1),
+    "long": (frozenset({"length", "battery", "runtime", "duration"}), 1),
+    "short": (frozenset({"length"}), -1),
+    "tall": (frozenset({"height"}), 1),
+    "wide": (frozenset({"width"}), 1),
+    "thin": (frozenset({"thickness"}), -1),
+    "thick": (frozenset({"thickness"}), 1),
+    "strong": (frozenset({"strength", "load", "power"}), 1),
+    "fast": (frozenset({"speed"}), 1),
+    "powerful": (frozenset({"power", "watt"}), 1),
+    "quiet": (frozenset({"noise", "decibel"}), -1),
+    "soft": (frozenset({"softness"}), 1),
+})  # fmt: skip
+_SAME = MappingProxyType({"large": "big", "roomy": "big", "spacious": "big", "tiny": "small", "compact": "small",
+                          "cosy": "warm", "cozy": "warm", "lightweight": "light", "slim": "thin"})  # fmt: skip
+_WORDS = "|".join(sorted({*_MEASURES, *_SAME}, key=len, reverse=True))
+_SUPERLATIVE = re.compile(rf"\b(?:(?:most|very) (?P<most>{_WORDS})|(?P<stem>[a-z]{{3,}}?)(?P<end>i?est))\b")
+_MORE_OF = ("extremely", "extra", "super", "very", "most", "ultra")
+_LESS_OF = ("not", "low", "slightly", "light", "little", "cool", "thin")
+_MIDDLE = ("medium", "moderate", "mid", "average", "normal")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def read_superlative(text: str) -> str | None:
+    """The quality that a plain text wants the most of ("the warmest you have" → "warm"), None without one."""
+    for match in _SUPERLATIVE.finditer(text):
+        word = match["most"]
+        if word is None:
+            stem = match["stem"]
+            options = (stem + "y",) if match["end"] == "iest" else (stem, stem + "e", stem[:-1])
+            word = next((option for option in options if option in _MEASURES or option in _SAME), None)
+        if word is not None and not match.group().startswith("very"):
+            return _SAME.get(word, word)
+    return None
+
+
+def without_superlatives(text: str) -> str:
+    """The text with superlatives blanked out (same length): they describe, they never name a thing."""
+    return _SUPERLATIVE.sub(lambda m: " " * len(m.group()) if read_superlative(m.group()) else m.group(), text)
+
+
+def degree_scores(quality: str, snapshot: Snapshot, rows: NDArray[np.int64]) -> Scores | None:
+    """How much each of ``rows`` has of a quality, by the attribute that tells it of most of them.
+
+    NaN where the shop does not say; None: no attribute measures it.
+    """
+    names, sign = _MEASURES[quality]
+    by_key: dict[str, Scores] = {}
+    for (key, value), posting in snapshot.attributes.items():
+        amount = _amount(quality, value) if names & set(key.split()) else None
+        if amount is not None:
+            by_key.setdefault(key, np.full(len(snapshot), np.nan, dtype=np.float64))[posting] = sign * amount
+    told = {key: values[rows] for key, values in by_key.items()}
+    best = max(told, key=lambda key: int((~np.isnan(told[key])).sum()), default=None)
+    return None if best is None or np.isnan(told[best]).all() else told[best]
+
+
+def _amount(quality: str, value: str) -> float | None:
+    number = _NUMBER.search(value)
+    if number is not None:
+        return float(number.group())
+    words = value.split()
+    if any(word in _MIDDLE for word in words):
+        return 2.0
+    if quality not in words and any(word in _LESS_OF for word in words):
+        return 1.0
+    if quality in words or any(word in _MORE_OF for word in words):
+        return 4.0 if any(word in _MORE_OF for word in words) else 3.0
+    return None

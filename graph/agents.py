@@ -171,7 +171,10 @@ async def _router(settings: Settings, encoder: "Encoder | None", problems: list[
     from shopfloor.graph.local_router import LocalRouter
 
     try:
-        return await asyncio.to_thread(LocalRouter.open, settings, encoder)
+        router = await asyncio.to_thread(LocalRouter.open, settings, encoder)
+        if router.problem:
+            problems.append(router.problem)
+        return router
     except ModelError as error:
         problems.append(f"The local router is not there: {error.detail}")
         return None

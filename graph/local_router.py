@@ -21,6 +21,12 @@ MAX_CHARS = 2_000
 """Of a longer text the beginning and the end decide, half each."""
 
 
+OTHER_ENCODER = (
+    "The router's head was trained on another model, so it decides by the text alone: `shopfloor router train` trains "
+    "one for this model."
+)
+
+
 class TextEncoder(Protocol):
     """What the router needs of :class:`shopfloor.local_models.encoder.Encoder`."""
 
@@ -62,36 +68,41 @@ class LocalRouter:
 
     def __init__(self, head: LinearHead, encoder: TextEncoder | None) -> None:
         self._head = head
-        self._encoder = encoder
-        self._reads_hidden = head.uses_hidden
+        self._uses_hidden = head.uses_hidden
+        fits = encoder is None or not self._uses_hidden or encoder.hash == head.card.encoder_hash
+        self._encoder = encoder if fits else None
+        self.problem = "" if fits else OTHER_ENCODER
         self._labels: tuple[Route, ...] = cast("tuple[Route, ...]", tuple(head.card.labels))
 
     @classmethod
     def open(cls, settings: Settings, encoder: TextEncoder | None, folder: Path | None = None) -> "LocalRouter":
         """Load the head from ``folder``; by default the shop's own in DATA/heads/router, else the shipped one.
 
+        A head that was trained on another encoder decides by the text alone; :attr:`problem` then says so.
+
         Raises:
-            ModelError: the head is absent, damaged, or belongs to another encoder.
+            ModelError: the head is absent or damaged.
         """
-        encoder_hash = encoder.hash if encoder is not None else None
         own = settings.data / "heads" / "router"
         if folder is None and own.is_dir():
             folder = own
-        if folder is not None:
-            return cls(LinearHead.load(folder, encoder_hash=encoder_hash), encoder)
-        with as_file(files("shopfloor.local_models").joinpath("artefacts", "router")) as shipped:
-            return cls(LinearHead.load(shipped, encoder_hash=encoder_hash), encoder)
+        return cls(shipped_head() if folder is None else LinearHead.load(folder), encoder)
 
     @property
     def head(self) -> LinearHead:
         """The head in use."""
         return self._head
 
+    @property
+    def reads_hidden(self) -> bool:
+        """Whether it decides by the encoder too, and has one."""
+        return self._uses_hidden and self._encoder is not None
+
     async def weigh(self, text: str) -> RouteChoice:
         """Probabilities of all routes for one message."""
         shortened = shorten(text)
         hidden: NDArray[np.float32] | None = None
-        if self._reads_hidden and self._encoder is not None and shortened.strip():
+        if self._uses_hidden and self._encoder is not None and shortened.strip():
             try:
                 hidden = (await self._encoder.embed([shortened]))[0]
             except ModelError:
@@ -100,11 +111,21 @@ class LocalRouter:
         probabilities = await asyncio.to_thread(self._head.probabilities, shortened, hidden)
         values = (float(value) for value in probabilities)
         by_route: dict[Route, float] = dict(zip(self._labels, values, strict=True))
-        return RouteChoice(by_route, degraded=hidden is None and self._reads_hidden)
+        return RouteChoice(by_route, degraded=hidden is None and self._uses_hidden)
 
     async def decide(self, text: str) -> RouteInfo:
         """Who handles the message, and how sure that is."""
         return (await self.weigh(text)).info()
+
+
+def shipped_head() -> LinearHead:
+    """The head that comes with the package.
+
+    Raises:
+        ModelError: it is absent or damaged.
+    """
+    with as_file(files("shopfloor.local_models").joinpath("artefacts", "router")) as shipped:
+        return LinearHead.load(shipped)
 
 
 def shorten(text: str) -> str:

@@ -136,6 +136,23 @@ class LinearHead:
         """Whether the encoder's vectors change anything; False for a head trained on text alone."""
         return bool(np.any(self.weights.hidden))
 
+    def text_twin(self) -> "LinearHead":
+        """The same head without its hidden part, width 0: what decides where no encoder is."""
+        weights = self.weights
+        labels, none = len(self.card.labels), np.zeros(0, np.float32)
+        twin = HeadWeights(
+            hidden=np.zeros((labels, 0), np.float32),
+            text=weights.text_only,
+            bias=weights.text_only_bias,
+            text_only=weights.text_only,
+            text_only_bias=weights.text_only_bias,
+            idf=weights.idf,
+            centre=none,
+            factor=none,
+        )
+        update = {"encoder_hash": "", "encoder_width": 0, "temperature": self.card.text_temperature}
+        return LinearHead(self.card.model_copy(update=update), twin)
+
     def logits(self, text: str, hidden: Floats | None) -> NDArray[np.float64]:
         """Unscaled scores of the labels, shape (L,); by the text alone where ``hidden`` (shape (W,)) is None."""
         features: SparseText = featurise(text, self.weights.idf)

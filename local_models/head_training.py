@@ -94,7 +94,7 @@ def train_head(
     else:
         temperature, metrics, bias = text_temperature, text_metrics, text_only_bias
         coefficients = np.hstack([np.zeros((count, width), np.float32), text_only])
-    hidden = coefficients[:, :width] * before.factor
+    hidden: Floats = (coefficients[:, :width] * before.factor).astype(np.float32)
     weights = HeadWeights(
         hidden=before.hidden + hidden,
         text=before.text + coefficients[:, width:],

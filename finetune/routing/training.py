@@ -3,23 +3,29 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.evaluation.cases import load_cases
-from shopfloor.evaluation.suites.routing import RoutingCase
+from shopfloor.evaluation.nearness import near_groups
+from shopfloor.evaluation.suites.routing import ADAPTING, RoutingCase
 from shopfloor.finetune.routing.rows import LABELS, Row, shipped_rows
+from shopfloor.finetune.routing.vectors import VectorCache
+from shopfloor.graph.local_router import shipped_head, shorten
 from shopfloor.local_models import open_encoder
+from shopfloor.local_models.encoder import Encoder
 from shopfloor.local_models.head import LinearHead
 from shopfloor.local_models.head_training import HeadOrigin, HeadRecipe, LabelledTexts, train_head
 from shopfloor.settings import Settings
 
+OWN_DATA = "rows.jsonl of this package"
+LICENCE = "Apache-2.0"
 LINE_WEIGHT = 2.0
 """A hand-written line says more than one more filling of a template."""
-BATCH = 16
-RECIPE = HeadRecipe(hidden_scale=1.0, c=5.0)
+RECIPE = HeadRecipe(hidden_scale=0.5, c=10.0)
 
 
 async def train_router(
@@ -30,57 +36,71 @@ async def train_router(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> LinearHead:
-    """Train on a file's rows, or on the package's own; ``text_only`` leaves the encoder out.
+    """Train on the package's rows; with a file, go on from there with the file's rows.
+
+    The package's own head is where that starts if it fits the encoder; for another encoder one is trained first.
+    ``text_only`` leaves the encoder out. Vectors are kept in the models folder, so a second run is quick.
 
     Raises:
         InputError: the file can't be used; the sentence names line and field.
         ModelMissingError: the embedded model is not installed.
-        ConfigError: scikit-learn is not installed.
+        ConfigError: SciPy is not installed.
     """
-    if rows_file is None:
-        rows: Sequence[Row] = shipped_rows()
-        data, licence = "rows.jsonl of this package", "Apache-2.0"
-    else:
-        cases = load_cases(rows_file, RoutingCase)
-        rows = [Row(text=case.text, label=case.label, source="line") for case in cases]
-        data, licence = rows_file.name, "as the file's"
-    encoder_hash, hidden = "", np.zeros((len(rows), 0), np.float32)
-    if not text_only:
-        encoder_hash, hidden = await _embedded(settings, rows, progress)
-    origin = HeadOrigin("router", encoder_hash, data, rows_hash(rows), licence)
-    return await asyncio.to_thread(train_head, labelled(rows, hidden), LABELS, origin, RECIPE, seed=seed)
-
-
-async def _embedded(
-    settings: Settings, rows: Sequence[Row], progress: Callable[[int, int], None] | None
-) -> tuple[str, NDArray[np.float32]]:
-    """The encoder's hash and the rows' vectors, shape (n, width)."""
-    encoder = await open_encoder(settings)
+    cases = load_cases(rows_file, RoutingCase) if rows_file is not None else []
+    encoder = None if text_only else await open_encoder(settings)
     try:
-        vectors: list[NDArray[np.float32]] = []
-        for start in range(0, len(rows), BATCH):
-            vectors.append(await encoder.embed([row.text for row in rows[start : start + BATCH]]))
-            if progress is not None:
-                progress(min(start + BATCH, len(rows)), len(rows))
-        return encoder.hash, np.concatenate(vectors)
+        if rows_file is None:
+            return await _train(_Data(shipped_rows(), OWN_DATA, LICENCE), settings, encoder, seed, progress)
+        start = await asyncio.to_thread(shipped_head)
+        if encoder is None:
+            start = start.text_twin()
+        elif start.card.encoder_hash != encoder.hash:
+            start = await _train(_Data(shipped_rows(), OWN_DATA, LICENCE), settings, encoder, seed, progress)
+        rows = [Row(text=case.text, label=case.label, source="line") for case in cases]
+        return await _train(_Data(rows, rows_file.name, "as the file's"), settings, encoder, seed, progress, start)
     finally:
-        await encoder.close()
+        if encoder is not None:
+            await encoder.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    rows: Sequence[Row]
+    name: str
+    licence: str
+
+
+async def _train(
+    data: _Data,
+    settings: Settings,
+    encoder: Encoder | None,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+    start: LinearHead | None = None,
+) -> LinearHead:
+    hidden = np.zeros((len(data.rows), 0), np.float32)
+    if encoder is not None:
+        cache = VectorCache(settings.models_path, encoder)
+        hidden = await cache.embed([shorten(row.text) for row in data.rows], progress)
+    encoder_hash = encoder.hash if encoder is not None else ""
+    origin = HeadOrigin("router", encoder_hash, data.name, rows_hash(data.rows), data.licence)
+    recipe = RECIPE if start is None else ADAPTING
+    rows = labelled(data.rows, hidden)
+    return await asyncio.to_thread(train_head, rows, LABELS, origin, recipe, seed=seed, start=start)
 
 
 def labelled(rows: Sequence[Row], hidden: NDArray[np.float32]) -> LabelledTexts:
-    """Rows as arrays. The rows of one template group stay together when some are held out."""
-    groups: dict[str, int] = {}
-    numbers = [
-        groups.setdefault(row.source if row.source != "line" else f"line {place}", len(groups))
-        for place, row in enumerate(rows)
-    ]
+    """Rows as arrays. Hand-written lines alone are held out, near wordings together."""
+    written = np.array([row.source == "line" for row in rows], np.bool_)
+    groups = np.full(len(rows), -1)
+    groups[written] = near_groups([row.text for row in rows if row.source == "line"])
     return LabelledTexts(
         texts=[row.text for row in rows],
         labels=np.array([LABELS.index(row.label) for row in rows]),
         hidden=hidden,
-        weights=np.array([LINE_WEIGHT if row.source == "line" else 1.0 for row in rows], np.float32),
-        groups=np.array(numbers),
-        judged=np.array([row.source == "line" for row in rows]),
+        weights=np.where(written, LINE_WEIGHT, 1.0).astype(np.float32),
+        groups=groups,
+        judged=written,
     )
 
 

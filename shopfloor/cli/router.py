@@ -11,8 +11,8 @@ Example: shopfloor router rows --out rows.jsonl
 """
 TRAIN_HELP = """Train the router's head on labelled messages (JSONL with text and label).
 
-Without --rows it learns from the rows of the package; without --out it becomes this shop's own head,
-in DATA/heads/router. Needs the extra `learn`.
+Without --rows it learns from the rows of the package; with --rows it goes on from there. Without --out it
+becomes this shop's own head, in DATA/heads/router. Needs the extra `learn`.
 
 Example: shopfloor router train --rows my_messages.jsonl
 """

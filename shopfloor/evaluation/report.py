@@ -1,6 +1,7 @@
 """The report of one evaluation: the shape scripts rely on, and the same as Markdown for people."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue, PlainSerializer
@@ -33,6 +34,16 @@ class CurvePoint(BaseModel):
     ci: dict[str, tuple[Number, Number]]
 
 
+class CrossValidation(BaseModel):
+    """Every case predicted by what was learned from the other folds; near cases are always in one fold."""
+
+    folds: int
+    n: int
+    metrics: dict[str, Number]
+    ci: dict[str, tuple[Number, Number]]
+    slices: dict[str, dict[str, dict[str, int | Number]]] = Field(default_factory=dict)
+
+
 class CaseRecord(BaseModel):
     """One case's outcome, as ``--save`` writes it."""
 
@@ -59,31 +70,46 @@ class EvalReport(BaseModel):
     ci: dict[str, tuple[Number, Number]]
     baselines: dict[str, dict[str, Number]] = Field(default_factory=dict)
     paired: dict[str, dict[str, Paired]] = Field(default_factory=dict)
-    slices: dict[str, dict[str, dict[str, Number]]] = Field(default_factory=dict)
+    slices: dict[str, dict[str, dict[str, int | Number]]] = Field(default_factory=dict)
     artefacts: Artefacts = Field(default_factory=Artefacts)
     latency_ms: dict[str, Number] = Field(default_factory=dict)
     curve: list[CurvePoint] | None = None
+    cross_validation: CrossValidation | None = None
     seconds: float = 0.0
 
     def to_json(self) -> str:
-        """One JSON object; ``curve`` only where one was asked for."""
-        return self.model_dump_json(exclude={"curve"} if self.curve is None else None, indent=2)
+        """One JSON object; ``curve`` and ``cross_validation`` only where they were asked for."""
+        optional = {"curve": self.curve, "cross_validation": self.cross_validation}
+        return self.model_dump_json(exclude={name for name, value in optional.items() if value is None}, indent=2)
 
 
 def to_markdown(report: EvalReport, records: list[CaseRecord], *, shown: int = 40) -> str:
     """The report for a person: figures, baselines, slices, and the failures as a list to read."""
     lines = [f"# eval {report.suite}", "", f"{report.n} cases of `{report.cases}`, seed {report.seed}.", ""]
-    lines += ["| metric | value | 95 % interval |", "| --- | --- | --- |"]
-    for name, value in report.metrics.items():
-        low, high = report.ci.get(name, (float("nan"), float("nan")))
-        lines.append(f"| {name} | {value:.4g} | {low:.4g} to {high:.4g} |")
-    lines += _baseline_lines(report) + _curve_lines(report) + _slice_lines(report)
+    lines += _metric_lines(report.metrics, report.ci)
+    lines += _baseline_lines(report) + _curve_lines(report) + _fold_lines(report) + _slice_lines(report.slices)
     failures = [record for record in records if not record.ok]
     lines += ["", f"## Failures ({len(failures)} of {report.n})", ""]
     lines += [_failure_line(record) for record in failures[:shown]]
     if len(failures) > shown:
         lines.append(f"- … and {len(failures) - shown} more (--save DIR writes them all)")
     return "\n".join(lines) + "\n"
+
+
+def _metric_lines(metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]) -> list[str]:
+    lines = ["| metric | value | 95 % interval |", "| --- | --- | --- |"]
+    for name, value in metrics.items():
+        low, high = intervals.get(name, (float("nan"), float("nan")))
+        lines.append(f"| {name} | {value:.4g} | {low:.4g} to {high:.4g} |")
+    return lines
+
+
+def _fold_lines(report: EvalReport) -> list[str]:
+    found = report.cross_validation
+    if found is None:
+        return []
+    title = f"## Learned from these cases, {found.folds} folds"
+    return ["", title, "", *_metric_lines(found.metrics, found.ci), *_slice_lines(found.slices)]
 
 
 def _baseline_lines(report: EvalReport) -> list[str]:
@@ -109,9 +135,9 @@ def _curve_lines(report: EvalReport) -> list[str]:
     return lines
 
 
-def _slice_lines(report: EvalReport) -> list[str]:
+def _slice_lines(slices: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     lines: list[str] = []
-    for name, values in report.slices.items():
+    for name, values in slices.items():
         metrics = list(dict.fromkeys(key for figures in values.values() for key in figures if key != "n"))
         lines += ["", f"## By {name}", "", f"| {name} | n | {' | '.join(metrics)} |"]
         lines.append("| --- | --- |" + " --- |" * len(metrics))

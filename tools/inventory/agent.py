@@ -17,7 +17,7 @@ from shopfloor.tools.inventory.check import Check, check_product
 from shopfloor.tools.inventory.context import InventoryContext
 from shopfloor.tools.inventory.locate import locate
 from shopfloor.tools.inventory.outcome import Outcome, Shop
-from shopfloor.tools.inventory.parse import Parsed, PlaceRef, parse_question
+from shopfloor.tools.inventory.parse import Parsed, PlaceRef, explained, parse_question
 from shopfloor.tools.inventory.snapshot import ShopNames, read_names, read_revision
 from shopfloor.tools.places import Gazetteer, load_gazetteer
 from shopfloor.tools.schemas import (
@@ -31,11 +31,14 @@ from shopfloor.tools.schemas import (
 
 log = logging.getLogger(__name__)
 
+OPENING_S = 0.1  # a question waits this long for place names that only have to be opened
+
 
 class InventoryAgent:
     """Answers stock and store questions. Safe for many callers at once.
 
-    Place names are read on a thread at the first question (about two seconds), or before it by :meth:`warm`.
+    Place names come from a file that the first start makes in a process of its own (seconds) and later starts open
+    (milliseconds). Until it is there, questions whose every word is explained without it are answered all the same.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class InventoryAgent:
         self._places = gazetteer
         self._reading_places: asyncio.Task[Gazetteer] | None = None
         self._names: ShopNames | None = None
+        self._bare_names: ShopNames | None = None  # without other names of cities, until those are read
         self._building = asyncio.Lock()
 
     async def warm(self) -> None:
@@ -67,9 +71,7 @@ class InventoryAgent:
         context = context or InventoryContext()
         started = perf_counter()
         with self._tracer.start_as_current_span("inventory.answer") as span:
-            names, gazetteer = await self._current_names()
-            here = _place_of(context, names, gazetteer)
-            parsed = await asyncio.to_thread(parse_question, question, context, names, gazetteer)
+            names, here, parsed = await self._parse(question, context)
             parsed_at = perf_counter()
             outcome, product, check = await self._catalogue.read(
                 lambda connection: _answer(Shop(connection, names, self._settings), parsed, here)
@@ -90,6 +92,22 @@ class InventoryAgent:
             slots_by="rules",
             timings_ms=timings,
         )
+
+    async def _parse(self, question: str, context: InventoryContext) -> tuple[ShopNames, PlaceRef | None, Parsed]:
+        """The shop's names, the place the conversation is about, and what the question means."""
+        if self._places is None:
+            task = self._read_places()
+            await asyncio.wait([task], timeout=OPENING_S)
+            if task.done():
+                self._places = await task
+        if self._places is None and not context.city:
+            names = await self._names_with(Gazetteer())
+            parsed = await asyncio.to_thread(parse_question, question, context, names, Gazetteer())
+            if self._places is None and explained(parsed):
+                return names, _place_of(context, names, Gazetteer()), parsed
+        names, gazetteer = await self._current_names()
+        parsed = await asyncio.to_thread(parse_question, question, context, names, gazetteer)
+        return names, _place_of(context, names, gazetteer), parsed
 
     async def check(self, request: InventoryRequest) -> InventoryResponse:
         """Stock of one product, at a place or everywhere.
@@ -147,26 +165,41 @@ class InventoryAgent:
         )
 
     async def _current_places(self) -> Gazetteer:
-        """The place names, read once; a caller that is cancelled does not stop the reading for others."""
+        """The place names; a caller that is cancelled does not stop the reading for others."""
         if self._places is None:
-            failed = self._reading_places is not None and self._reading_places.done()
-            if self._reading_places is None or failed:
-                self._reading_places = asyncio.create_task(asyncio.to_thread(load_gazetteer))
-            self._places = await asyncio.shield(self._reading_places)
+            self._places = await asyncio.shield(self._read_places())
         return self._places
+
+    def _read_places(self) -> "asyncio.Task[Gazetteer]":
+        """The task that opens the place names, started once; again after a failure."""
+        task = self._reading_places
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(asyncio.to_thread(load_gazetteer, self._settings.models_path))
+            self._reading_places = task
+        return task
 
     async def _current_names(self) -> tuple[ShopNames, Gazetteer]:
         """The shop's names at the catalogue's present revision, and the place names."""
         gazetteer = await self._current_places()
+        return await self._names_with(gazetteer), gazetteer
+
+    async def _names_with(self, gazetteer: Gazetteer) -> ShopNames:
+        """The shop's names with those that ``gazetteer`` adds."""
         revision = await self._catalogue.read(read_revision)
-        names = self._names
+        names = self._kept(gazetteer)
         if names is not None and names.revision == revision:
-            return names, gazetteer
+            return names
         async with self._building:
-            if self._names is None or self._names.revision != revision:
-                self._names = await self._catalogue.read(lambda connection: read_names(connection, gazetteer))
-                log.info("names of the shop read", extra={"products": len(self._names.matcher.products)})
-            return self._names, gazetteer
+            names = self._kept(gazetteer)
+            if names is None or names.revision != revision:
+                before = self._bare_names if self._bare_names and self._bare_names.revision == revision else None
+                names = await self._catalogue.read(lambda connection: read_names(connection, gazetteer, before))
+                self._names, self._bare_names = (names, None) if gazetteer else (self._names, names)
+                log.info("names of the shop read", extra={"products": len(names.matcher.products)})
+            return names
+
+    def _kept(self, gazetteer: Gazetteer) -> ShopNames | None:
+        return self._names if gazetteer else self._bare_names
 
 
 def _answer(shop: Shop, parsed: Parsed, here: PlaceRef | None) -> tuple[Outcome, ProductRef | None, Check | None]:

@@ -174,7 +174,7 @@ class PlaceFinder:
         )
 
     def _is_city(self, position: int) -> bool:
-        return self._reading.capitalised(position) and self._reading.words[position] in self._gazetteer.by_name
+        return self._reading.capitalised(position) and self._gazetteer.knows(self._reading.words[position])
 
     def _elsewhere(self, start: int, end: int, *, strict: bool) -> PlaceMention | None:
         key = " ".join(self._reading.words[start:end])

@@ -14,11 +14,12 @@ from shopfloor.tools.inventory.intents import (
     product_intent,
     shop_intent,
 )
+from shopfloor.tools.inventory.lexicon import FRAME
 from shopfloor.tools.inventory.mentions import Mentions, read_mentions
 from shopfloor.tools.inventory.parse_facts import FactQuestion, read_fact_question
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import COLOURS
+from shopfloor.tools.matching import COLOURS, stem
 from shopfloor.tools.places import Gazetteer, Place
 
 _ORDINALS = {
@@ -126,6 +127,16 @@ def _about_facts(facts: FactQuestion, mentions: Mentions, places: list[PlaceRef]
     if facts.options:
         products = [ProductRef(facts.text, None, options=facts.options)]
     return Parsed("product_facts", mentions, tuple(products), tuple(places), fact_words=facts.words)
+
+
+def explained(parsed: Parsed) -> bool:
+    """Whether no word is left that might be the name of a place: nothing hangs on names of cities elsewhere."""
+    if not parsed.intent or any(ref.kind != "here" for ref in parsed.places):
+        return False
+    if any(ref.sku is None for ref in parsed.products):
+        return False
+    words = [word for word in parsed.mentions.masked.split() if word.islower()]
+    return all(stem(word) in FRAME or word in parsed.fact_words or stem(word) in parsed.fact_words for word in words)
 
 
 def _without_scraps(mentions: Mentions, context: InventoryContext) -> Mentions:

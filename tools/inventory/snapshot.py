@@ -91,11 +91,18 @@ def read_stores(connection: sqlite3.Connection) -> dict[str, Store]:
     return {store.store_id: store for store in stores}
 
 
-def read_names(connection: sqlite3.Connection, gazetteer: Gazetteer) -> ShopNames:
-    """Build the names of the shop behind ``connection``. Blocks: call it on a worker thread."""
+def read_names(connection: sqlite3.Connection, gazetteer: Gazetteer, before: "ShopNames | None" = None) -> ShopNames:
+    """Build the names of the shop behind ``connection``. Blocks: call it on a worker thread.
+
+    Args:
+        connection: the catalogue.
+        gazetteer: adds the other names of the stores' cities.
+        before: names of the same revision, whose index of products is used again.
+    """
     currency = connection.execute("SELECT value FROM meta WHERE key = 'currency'").fetchone()
     stores = read_stores(connection)
-    products = _read_products(connection)
+    matcher = before.matcher if before is not None else ProductMatcher(_read_products(connection))
+    products = matcher.products
     by_name: dict[str, list[str]] = {}
     cities: dict[str, list[str]] = {}
     for store in stores.values():
@@ -116,7 +123,7 @@ def read_names(connection: sqlite3.Connection, gazetteer: Gazetteer) -> ShopName
         revision=read_revision(connection),
         currency=str(currency[0]) if currency else "",
         stores=stores,
-        matcher=ProductMatcher(products),
+        matcher=matcher,
         store_names=_frozen(by_name),
         cities=_frozen(cities),
         own_cities=own,

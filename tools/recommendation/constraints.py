@@ -40,10 +40,11 @@ class Fit:
     relaxed: tuple[str, ...] = ()
 
 
-RELAX_ORDER = ("near_kind", "occasion", "said", "shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
+RELAX_ORDER = ("implied_price", "near_kind", "occasion", "said", "shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
                "kind", "gender")  # fmt: skip
 ALONE = frozenset(
     {
+        "implied_price",
         "near_kind",
         "occasion",
         "said",
@@ -147,9 +148,7 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
     if parsed.gender is not None:
         out.append(Constraint("gender", gender_rows(parsed.gender, snapshot), (("gender", everything),)))
     if parsed.price_min is not None or parsed.price_max is not None:
-        near = price_rows(parsed, snapshot, PRICE_SLACK)
-        looser = () if parsed.price_firm else (("price_near", near), ("price", everything))
-        out.append(Constraint("price", price_rows(parsed, snapshot), looser))
+        out.append(_price_constraint(parsed, snapshot))
     if parsed.brands:
         rows = snapshot.mask(snapshot.brands[brand] for brand in parsed.brands if brand in snapshot.brands)
         out.append(Constraint("brands", rows, (("brand", everything),)))
@@ -163,6 +162,18 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
     if meant is not None:
         out.append(Constraint("occasion", meant, (("occasion", everything),)))
     return out
+
+
+def _price_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
+    """The price limits: a comparison's is never given up in the turn that asks for it, and goes first in later ones."""
+    exact, everything = price_rows(parsed, snapshot), _all(snapshot)
+    if parsed.price_firm:
+        return Constraint("price", exact)
+    if parsed.price_implied:
+        return Constraint("price", exact, (("implied_price", everything),))
+    return Constraint(
+        "price", exact, (("price_near", price_rows(parsed, snapshot, PRICE_SLACK)), ("price", everything))
+    )
 
 
 def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
@@ -212,7 +223,7 @@ def _by_name(
 
     ``near``: by what else the kind is called (a child's hat may be a beanie).
     """
-    if not (parsed.categories and parsed.head):
+    if not (parsed.categories and parsed.head) or (near and parsed.gender not in CHILDREN and parsed.age is None):
         return []
     named = named_rows(parsed, snapshot)
     if near:

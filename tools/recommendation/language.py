@@ -109,7 +109,7 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "yoga": (), "beach": ("sun", "summer", "swimming"), "rain": ("waterproof", "rainproof", "raincoat", "resistant"),
     "snow": ("winter", "ski"), "skiing": ("ski",), "winter": ("snow",), "summer": (), "cycling": ("bike", "bicycle"),
     "commute": ("commuter", "commuting"), "fishing": (), "climbing": ("climb",), "swimming": ("swim",),
-    "picnic": (), "garden": ("gardening",), "interview": ("formal", "office"),
+    "interview": ("formal", "office"),
 })  # fmt: skip
 
 # Never the kind of thing that is asked for, and never a word to search by.

@@ -20,7 +20,8 @@ class ParsedRequest:
     ``categories`` and ``head`` say what kind of thing is asked for: any of the categories or, where the catalogue has
     none of that name, names with all the stems of ``head``. Colours, sizes, brands, categories and attribute values are the
     catalogue's own spellings in lower case. Bounds of prices are inclusive. ``quality`` is what the shopper wants the most
-    of ("the warmest"); a ``price_firm`` bound ("cheaper") is never given up; ``relaxed`` names what was given up to find
+    of ("the warmest"); a ``price_firm`` bound ("cheaper") is never given up, and once something
+    else was asked after it the bound is ``price_implied`` and goes first; ``relaxed`` names what was given up to find
     what was shown, so that what follows starts from there.
     """
 
@@ -50,6 +51,7 @@ class ParsedRequest:
     refines: bool = False
     quality: str | None = None
     price_firm: bool = False
+    price_implied: bool = False
     relaxed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:

@@ -15,11 +15,11 @@ _CHEAPER = re.compile(r"\b(?:cheaper|less expensive|more affordable|less pricey|
                       r"(?:that|those|it|they|these|which) (?:is|are)? ?(?:too|so|very|quite|a bit|a little) (?:expensive|pricey|dear|much)|"
                       r"too (?:expensive|pricey|dear|much))\b(?! than \d)")  # fmt: skip
 _DEARER = re.compile(
-    r"\b(?:more expensive|pricier|more premium|higher[- ]end|fancier|better quality|nicer quality)\b(?! than \d)"
+    r"\b(?:more expensive|dearer|pricier|more premium|higher[- ]end|fancier|better quality|nicer quality)\b(?! than \d)"
 )
 _OTHERS = re.compile(
     r"\b(?:something else|anything else|others?|another(?: one)?|different(?: ones?)?|more options|more choices|"
-    r"show (?:me )?more|any more|next ones?|alternatives?|what else|other options|more please)\b"
+    r"not (?:that|this|those|these)(?: ones?)?(?=\s*(?:$|[,.!?]|please))|show (?:me )?more|any more|next ones?|alternatives?|what else|other options|more please)\b"
 )
 _LIKE = re.compile(
     r"\b(?:like|similar to|same as|same style as|as|along the lines of|match(?:ing)?)\s+"
@@ -158,6 +158,8 @@ def _leans(text: str, parsed: ParsedRequest, query: RecommendQuery, points: bool
 
 def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
     """What is said now wins over what was said before; the rest is kept."""
+    if "edge" in before.relaxed:  # nothing was cheaper: go on from what was compared with
+        before = replace(before, price_min=None, price_max=None, price_firm=False, exclude_skus=())
     out = replace(before, text=now.text, quantity=now.quantity or before.quantity, refines=True)
     for name in _CARRIED:
         if getattr(now, name):
@@ -177,7 +179,8 @@ def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
         age=now.age if now.age is not None else before.age,
         order=now.order or (None if now.quality else before.order),
         quality=now.quality or (None if now.order else before.quality),
-        price_firm=before.price_firm and now.price_max is None and now.price_min is None,
+        price_firm=False,
+        price_implied=(before.price_firm or before.price_implied) and now.price_max is None and now.price_min is None,
         relaxed=(),
         occasion=now.occasion or before.occasion,
         like_sku=None,
@@ -208,9 +211,9 @@ def _by_reference(
     if cheaper and prices:
         high = round(min(prices) - CENT, 2)
         high = high if out.price_max is None else min(high, out.price_max)
-        out = replace(out, price_max=high, price_min=_below(out.price_min, high), price_firm=True)
+        out = replace(out, price_max=high, price_min=_below(out.price_min, high), price_firm=True, price_implied=False)
     if dearer and prices:
-        out = replace(out, price_min=round(max(prices) + CENT, 2), price_max=None, price_firm=True)
+        out = replace(out, price_min=round(max(prices) + CENT, 2), price_max=None, price_firm=True, price_implied=False)
     first = rows[0]
     if not (out.categories or out.head):
         kinds = tuple(dict.fromkeys(snapshot.category[row] for row in rows if snapshot.category[row]))

@@ -17,6 +17,7 @@ _JOINT = re.compile(
     r"\s*(?:,\s*(?:and|plus)?|\band\b|\bplus\b|\balso\b|\bas well as\b|\balong with\b|&|\+)\s+(?:also\s+)?"
 )
 _THING = 0.3  # a word that ends this share of the names it is in names a thing
+_ARTICLE = re.compile(r"(?:an?|some|the|two|three|four|\d+)\b")
 _ONE_OF = re.compile(r"\b(?:or|either|not|without|except|match|matches|matching|go with|goes with)\b")
 
 
@@ -39,7 +40,8 @@ def wishes_of(whole: ParsedRequest, snapshot: Snapshot, vocabulary: Vocabulary) 
     out: list[Wish] = []
     for part in _JOINT.split(text):
         parsed = parse(part, snapshot, vocabulary)
-        if not _names_thing(parsed, snapshot):
+        named = bool(out) and _ARTICLE.match(part) is not None and any(word in snapshot.stems for word in parsed.head)
+        if not (named or _names_thing(parsed, snapshot)):
             return ()
         out.append(Wish(_label(part, parsed, snapshot), _shared(parsed, whole)))
     if not 1 < len(out) <= MAX_WISHES or len({_kind(wish.parsed) for wish in out}) < len(out):

@@ -14,6 +14,7 @@ from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
 from shopfloor.tools.recommendation.text import plain, stem, stems
 
 MIN_RATINGS = 3
+MIN_UNITS = 10
 MAX_PARTS = 3
 MIN_PARTS = 2
 MAX_FACT_CHARS = 40  # a longer attribute is no phrase
@@ -77,7 +78,11 @@ def _groups(parts: Sequence[Part]) -> set[str]:
 
 def is_plural(name: str) -> bool:
     """Whether a product goes by a plural: "Croft Wool Gloves", "Tempo Road Running Shoes Women", not "Cook Set for Two"."""
-    words = [word for word in plain(name.split(",")[0].partition(" for ")[0]).split() if word.isalpha()]
+    words = [
+        word
+        for word in plain(name.split(",")[0].partition(" for ")[0].casefold().partition(" with ")[0]).split()
+        if word.isalpha()
+    ]
     while len(words) > 1 and (words[-1] in GENDERS or stem(words[-1]) in GENDERS):
         words.pop()
     if len(words) > 1 and "of" in words:
@@ -118,6 +123,8 @@ def _parts(why: Why, parsed: ParsedRequest, place: Place) -> Iterator[Part]:
     if place.name and facts.stock:
         yield Part("place", f"{facts.stock} in stock in {place.name}")
     yield from _own_parts(facts, parsed, wishes)
+    if facts.units_sold >= MIN_UNITS:
+        yield Part("units", f"{facts.units_sold} sold so far")
     if facts.price is not None:
         yield Part("price:plain", f"at {money(facts.price, facts.currency)}")
 
@@ -162,10 +169,13 @@ def _price_parts(facts: Facts, parsed: ParsedRequest) -> Iterator[Part]:
     if limit is not None and facts.price <= limit:
         if parsed.price_firm:
             yield Part("price:cheaper", f"cheaper at {price}")
-        elif limit - facts.price >= 0.1 * limit:
+            return
+        if limit - facts.price >= 0.1 * limit:
             yield Part("price:below", f"well within your {money(limit, facts.currency)} at {price}")
         yield Part("price:within", f"within your {money(limit, facts.currency)} at {price}")
-        yield Part("price:leaves", f"leaves you {money(round(limit - facts.price, 2), facts.currency)} at {price}")
+        yield Part(
+            "price:leaves", f"leaves {money(round(limit - facts.price, 2), facts.currency)} of your budget at {price}"
+        )
     elif parsed.order == "price_low":
         yield Part("price:only", f"only {price}")
 
@@ -212,6 +222,7 @@ _ALONE = {
     "brand": "Nothing by {brands} fits, so {these} {are} from elsewhere.",
     "colour": "Nothing that fits the rest comes in {colours}, so {these} {come} in other colours.",
     "price_near": "Nothing is quite within your price; {these} {are} a little outside it.",
+    "implied_price": "Nothing in that price range fits, so {these} {are} outside it.",
     "size": "Nothing that fits the rest comes in {sizes}; {these} {come} in other sizes.",
     "price": "Nothing that fits is within your price; {these} {are} the closest in kind.",
     "place": "Nothing that fits is in stock in {place}; {these} can be had elsewhere.",
@@ -227,6 +238,7 @@ _TOGETHER = {
     "price_near": "a little outside your price",
     "size": "in other sizes",
     "price": "outside your price",
+    "implied_price": "outside that price range",
     "place": "in stock elsewhere",
     "age": "for other ages",
     "gender": "made for others",

@@ -195,7 +195,9 @@ def _request_numbers(answer: Recommendation) -> set[float]:
 
 def _row_numbers(connection: sqlite3.Connection, row: sqlite3.Row) -> set[float]:
     """Every number of a product's own row, its description aside, and of the names it is bought with."""
-    texts = [str(row[key]) for key in ("name", "category", "sizes", "attributes", "brand", "rating_count")]
+    texts = [
+        str(row[key]) for key in ("name", "category", "sizes", "attributes", "brand", "rating_count", "units_sold")
+    ]
     if row["rating_mean"] is not None:
         texts.append(f"{row['rating_mean']:.1f}")
     if row["price"] is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from shopfloor.tools.inventory.hours import hours_by_day
+from shopfloor.tools.inventory.intents import FACILITY
 from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, json_id, labels, place
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef
 from shopfloor.tools.inventory.snapshot import Store
@@ -128,6 +129,9 @@ class LocatorAnswers:
         return self._outcome(slots, facts, f"{start} {place(store)}{_address(store)}, {distance:.1f} km away.")
 
     def has_service(self) -> Outcome:
+        facility = FACILITY.search(self._mentions.text.casefold())
+        if not self._mentions.services:
+            return self._unlisted(facility["what"] if facility is not None else "that")
         service = self._mentions.services[0]
 
         def answer(store: Store) -> Outcome:
@@ -137,6 +141,16 @@ class LocatorAnswers:
             facts: dict[str, JsonValue] = {"answer": offered, "store_id": json_id(store.store_id)}
             slots: dict[str, JsonValue] = {"store_id": json_id(store.store_id), "service": service}
             return self._outcome(slots, facts, f"{start}, {place(store)} {verb} {service}.")
+
+        return self._one(answer)
+
+    def _unlisted(self, service: str) -> Outcome:
+        """Something that no store of the shop lists."""
+
+        def answer(store: Store) -> Outcome:
+            facts: dict[str, JsonValue] = {"answer": None, "store_id": json_id(store.store_id), "known": False}
+            text = f"The shop's data don't say whether {place(store)} has {service}."
+            return self._outcome({"store_id": json_id(store.store_id), "service": service}, facts, text)
 
         return self._one(answer)
 

@@ -31,7 +31,9 @@ NEEDS_PRODUCT = word_set(
 USES_CONTEXT_PLACE = word_set(
     "stock_at_store at_least_n sizes_and_stock low_stock_at_store out_of_stock_at_store units_at_store category_at_store"
     " nearest_other_store multi_product has_service hours_on_day store_hours store_info store_services"
+    " nearest_store"
 )
+AT_NEAREST = word_set("has_service hours_on_day store_hours store_info store_services category_at_store")
 
 
 WHOLE_AREA = word_set(
@@ -76,6 +78,13 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
     if not parsed.intent:
         text = "I can look up stock, sizes and stores. Which product or store do you want to know about?"
         return Outcome("unsupported", "unsupported", text=text)
+    nearest = _nearest_to(here, shop) if not parsed.places and parsed.intent in AT_NEAREST else None
+    if nearest is not None and here is not None and here.place is not None:
+        found = answer(parsed, shop, nearest)
+        store = shop.store(nearest.store_ids[0])
+        return replace(
+            found, text=f"We have no store in {here.place.name}; the nearest is {place(store)}. {found.text}"
+        )
     parsed = _with_context(parsed, shop, here)
     problem = _product_problem(parsed, shop)
     if problem is None and parsed.intent == "product_facts":
@@ -94,6 +103,14 @@ def answer(parsed: Parsed, shop: Shop, here: PlaceRef | None = None) -> Outcome:
         found = answers.refusal() or answers.handlers()[parsed.intent]()
         return _without_reserving(found, areas) if RESERVE.search(parsed.mentions.masked) else found
     return ShopAnswers(shop, parsed, areas[0] if areas else None).handlers()[parsed.intent]()
+
+
+def _nearest_to(here: PlaceRef | None, shop: Shop) -> PlaceRef | None:
+    """The store nearest to the conversation's city, where that city has none."""
+    if here is None or here.kind != "elsewhere" or here.place is None:
+        return None
+    ranked = nearest_stores(shop, here.place.latitude, here.place.longitude, 1)
+    return PlaceRef(ranked[0][0].label, "here", (ranked[0][0].store_id,)) if ranked else None
 
 
 def _without_reserving(found: Outcome, areas: list[Area]) -> Outcome:
@@ -219,6 +236,7 @@ def _unknown_store(ref: PlaceRef, parsed: Parsed, shop: Shop) -> Outcome:
         ranked = nearest_stores(shop, ref.place.latitude, ref.place.longitude)
         facts: dict[str, JsonValue] = {
             "error": "unknown_store",
+            "store_id": json_id(ranked[0][0].store_id) if ranked else None,
             "nearest": [
                 {"store_id": json_id(store.store_id), "city": store.label, "distance_km": distance}
                 for store, distance in ranked

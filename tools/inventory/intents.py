@@ -73,6 +73,11 @@ SERVICES = re.compile(
 RESERVE = re.compile(
     r"\b(reserve|(hold|put|set|keep|lay) (it|one|them|this|that|\w+ of them) (aside|back|for me|by)|put aside|hold (it|one))\b"
 )
+FACILITY = re.compile(
+    r"\b((is|are) there|do (they|you)|does (it|that|the)|have (they|you)|has it)\b.*\b(?P<what>(free |disabled |customer )?(parking|car park|toilets?|"
+    r"restrooms?|bathrooms?|wheelchairs?|wheelchair access|disabled access|lift|elevator|escalators?|caf[eé]|wi-?fi|playground|"
+    r"(changing|fitting) rooms?|baby changing))\b"
+)
 ADDRESS = re.compile(r"\b(address|located|location of|where is|wheres|directions|phone|find you|street)\b")
 AVAILABILITY = re.compile(
     r"\b(in stock|stock|available|availability|have|has|got|carry|sell|left|inventory|buy|get|find|how many|any|pick up|check|units|stocks|there)\b"
@@ -103,6 +108,8 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
     nearest = NEAREST.search(text) is not None
     if mentions.services:
         return _service_intent(mentions, scene, nearest)
+    if FACILITY.search(mentions.text.casefold()) and (scene.places or scene.context_place):
+        return "has_service"
     if scene.products:
         return None
     somewhere = scene.places or mentions.zips or scene.context_place
@@ -120,6 +127,8 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
             return "nearest_other" if OTHER.search(text) else "nearest_store"
         if scene.places:
             return "nearest_other" if places_are_stores else "nearest_store"
+        if scene.context_place and not re.search(r"\b(it|them|this|these|those)\b", text):
+            return "nearest_store"
         return "nearest_store" if mentions.point is not None else None
     return _listing_intent(mentions, scene, text)
 

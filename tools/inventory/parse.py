@@ -17,6 +17,7 @@ from shopfloor.tools.inventory.intents import (
 from shopfloor.tools.inventory.lexicon import FRAME
 from shopfloor.tools.inventory.mentions import Mentions, read_mentions
 from shopfloor.tools.inventory.parse_facts import FactQuestion, read_fact_question
+from shopfloor.tools.inventory.parse_size import size_from_amount
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention
 from shopfloor.tools.inventory.snapshot import ShopNames
 from shopfloor.tools.matching import COLOURS, stem
@@ -82,6 +83,7 @@ class Parsed:
 def parse_question(text: str, context: InventoryContext, names: ShopNames, gazetteer: Gazetteer) -> Parsed:
     """Read a question. Pure: the shop's stock is not needed, only its names."""
     mentions = read_mentions(text, names, gazetteer)
+    mentions = size_from_amount(mentions, _focus(mentions, context), context.size, names)
     places = merge_places(mentions, names)
     facts = read_fact_question(mentions, _focus(mentions, context), context, names)
     if facts is not None:

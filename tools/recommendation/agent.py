@@ -23,6 +23,7 @@ from shopfloor.store.database import Database
 from shopfloor.tools.recommendation.behaviour import Past, load_past
 from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
 from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
+from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.explanation import stream_explanation
 from shopfloor.tools.recommendation.model_score import (
     DEADLINE_S,
@@ -194,9 +195,11 @@ class RecommendationAgent:
         place, place_mask = find_place(connection, snapshot, query.city, query.store_id)
         allowed = self._allowed(snapshot, query)
         fitting = fit(parsed, snapshot, place_mask, allowed)
-        if parsed.price_firm and not fitting.mask.any():
-            # Nothing is cheaper (or dearer): the one that comes nearest, seen before or not, is the answer.
-            edge = replace(parsed, price_min=None, price_max=None, exclude_skus=(), like_sku=None)
+        if (parsed.price_firm or parsed.degree_above is not None) and not fitting.mask.any():
+            # Nothing is cheaper (dearer, warmer): the one that comes nearest, seen before or not, is the answer.
+            edge = replace(parsed, exclude_skus=(), like_sku=None, degree_above=None)
+            if parsed.price_firm:
+                edge = replace(edge, price_min=None, price_max=None)
             fitting = replace(fit(edge, snapshot, place_mask, allowed), relaxed=("edge",))
             query = replace(query, count=1)
         parsed = replace(parsed, relaxed=fitting.relaxed)
@@ -303,7 +306,10 @@ class RecommendationAgent:
 
 
 def _edge_row(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The cheapest of the rows where something cheaper was wanted, else the dearest."""
+    """The cheapest of the rows where something cheaper was wanted, the warmest where warmer, else the dearest."""
+    if parsed.degree_above is not None and parsed.quality is not None:
+        degrees = degree_scores(parsed.quality, snapshot, rows)
+        return rows[[int(np.nanargmax(degrees))]] if degrees is not None else rows[:1]
     prices = snapshot.price_low[rows]
     best = np.nanargmin(prices) if parsed.price_max is not None else np.nanargmax(prices)
     return rows[[int(best)]]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.ages import age_range
+from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.language import ACTIVITIES, FITS, KINDS, SHADES
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_for_age
@@ -158,9 +159,23 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
         out.append(Constraint("attributes", exact, (("said", said), ("attribute", everything))))
     if parsed.categories or parsed.head:
         out.append(_kind_constraint(parsed, snapshot))
+    return [*out, *_meant_constraints(parsed, snapshot)]
+
+
+def _meant_constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
+    """What it must be more of than what was shown, and what it is for."""
+    out: list[Constraint] = []
+    if parsed.quality is not None and parsed.degree_above is not None:
+        kind = kind_rows(parsed, snapshot) if parsed.categories or parsed.head else _all(snapshot)
+        rows = np.flatnonzero(kind)
+        degrees = degree_scores(parsed.quality, snapshot, rows)
+        if degrees is not None:
+            more = np.zeros(len(snapshot), dtype=np.bool_)
+            more[rows] = np.nan_to_num(degrees, nan=-np.inf) > parsed.degree_above
+            out.append(Constraint("degree", more))
     meant = occasion_rows(parsed, snapshot)
     if meant is not None:
-        out.append(Constraint("occasion", meant, (("occasion", everything),)))
+        out.append(Constraint("occasion", meant, (("occasion", _all(snapshot)),)))
     return out
 
 
@@ -183,7 +198,8 @@ def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
     names = [name for name, stems in snapshot.category_stems.items() if set(stems) & set(words)]
     near = exact | snapshot.mask(snapshot.categories[name] for name in names)
     looser = (("near_kind", near),) if parsed.categories and parsed.occasion and names else ()
-    return Constraint("kind", exact, looser if parsed.price_firm else (*looser, ("kind", _all(snapshot))))
+    compares = parsed.price_firm or parsed.degree_above is not None
+    return Constraint("kind", exact, looser if compares else (*looser, ("kind", _all(snapshot))))
 
 
 def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:

@@ -40,6 +40,9 @@ _SAME = MappingProxyType({"large": "big", "roomy": "big", "spacious": "big", "ti
                           "cosy": "warm", "cozy": "warm", "lightweight": "light", "slim": "thin"})  # fmt: skip
 _WORDS = "|".join(sorted({*_MEASURES, *_SAME}, key=len, reverse=True))
 _SUPERLATIVE = re.compile(rf"\b(?:(?:most|very) (?P<most>{_WORDS})|(?P<stem>[a-z]{{3,}}?)(?P<end>i?est))\b")
+_COMPARATIVE = re.compile(
+    rf"\b(?:more (?P<more>{_WORDS})|(?P<stem>[a-z]{{3,}}?)(?P<end>i?er))\b(?! (?:size|than \d|price))"
+)
 _MORE_OF = ("extremely", "extra", "super", "very", "most", "ultra")
 _LESS_OF = ("not", "low", "slightly", "light", "little", "cool", "thin")
 _MIDDLE = ("medium", "moderate", "mid", "average", "normal")
@@ -51,17 +54,36 @@ def read_superlative(text: str) -> str | None:
     for match in _SUPERLATIVE.finditer(text):
         word = match["most"]
         if word is None:
-            stem = match["stem"]
-            options = (stem + "y",) if match["end"] == "iest" else (stem, stem + "e", stem[:-1])
-            word = next((option for option in options if option in _MEASURES or option in _SAME), None)
+            word = _base(match["stem"], match["end"] == "iest")
         if word is not None and not match.group().startswith("very"):
             return _SAME.get(word, word)
     return None
 
 
+def read_comparative(text: str) -> str | None:
+    """The quality that a plain text wants more of ("something warmer" → "warm"), None without one."""
+    for match in _COMPARATIVE.finditer(text):
+        word = match["more"] or _base(match["stem"], match["end"] == "ier")
+        if word is not None:
+            return _SAME.get(word, word)
+    return None
+
+
+def comparative(quality: str) -> str:
+    """How more of a quality is said: "warmer", "bigger", "more powerful"."""
+    odd = {"big": "bigger", "thin": "thinner", "wide": "wider", "powerful": "more powerful", "heavy": "heavier"}
+    return odd.get(quality, quality + "er")
+
+
+def _base(stem: str, with_y: bool) -> str | None:
+    options = (stem + "y",) if with_y else (stem, stem + "e", stem[:-1])
+    return next((option for option in options if option in _MEASURES or option in _SAME), None)
+
+
 def without_superlatives(text: str) -> str:
-    """The text with superlatives blanked out (same length): they describe, they never name a thing."""
-    return _SUPERLATIVE.sub(lambda m: " " * len(m.group()) if read_superlative(m.group()) else m.group(), text)
+    """The text with superlatives and comparatives blanked out (same length): they describe, they never name a thing."""
+    text = _SUPERLATIVE.sub(lambda m: " " * len(m.group()) if read_superlative(m.group()) else m.group(), text)
+    return _COMPARATIVE.sub(lambda m: " " * len(m.group()) if read_comparative(m.group()) else m.group(), text)
 
 
 def degree_scores(quality: str, snapshot: Snapshot, rows: NDArray[np.int64]) -> Scores | None:

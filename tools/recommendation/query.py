@@ -21,7 +21,7 @@ class ParsedRequest:
     none of that name, names with all the stems of ``head``. Colours, sizes, brands, categories and attribute values are the
     catalogue's own spellings in lower case. Bounds of prices are inclusive. ``quality`` is what the shopper wants the most
     of ("the warmest"); a ``price_firm`` bound ("cheaper") is never given up, and once something
-    else was asked after it the bound is ``price_implied`` and goes first; ``relaxed`` names what was given up to find
+    else was asked after it the bound is ``price_implied`` and goes first; ``degree_above`` is what the ``quality`` must exceed ("warmer"); ``relaxed`` names what was given up to find
     what was shown, so that what follows starts from there.
     """
 
@@ -52,6 +52,7 @@ class ParsedRequest:
     quality: str | None = None
     price_firm: bool = False
     price_implied: bool = False
+    degree_above: float | None = None
     relaxed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, JsonValue]:

@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from shopfloor.tools.recommendation.degrees import degree_scores, read_comparative
 from shopfloor.tools.recommendation.language import ORDINALS
 from shopfloor.tools.recommendation.query import ParsedRequest, RecommendQuery
 from shopfloor.tools.recommendation.snapshot import Snapshot
@@ -69,13 +72,16 @@ def refine(
     cheaper, dearer = bool(_CHEAPER.search(text)), bool(_DEARER.search(text))
     others = bool(_OTHERS.search(text))
     out = _without_reference_words(parsed)
-    leans = _leans(text, out, query, cheaper or dearer or others or reference.explicit)
+    more = read_comparative(text) if query.shown or query.focus_sku else None
+    leans = _leans(text, out, query, cheaper or dearer or others or reference.explicit or more is not None)
     if leans and query.previous is not None:
         previous = query.previous
-        out = _merge(_kept(previous) if cheaper or dearer else previous, _described(out, query.text))
+        out = _merge(_kept(previous) if cheaper or dearer or more else previous, _described(out, query.text))
+    if leans and more is not None:
+        out = _exceeding(out, more, reference, snapshot)
     if cheaper or dearer or reference.explicit:
         out = _by_reference(out, reference, snapshot, cheaper=cheaper, dearer=dearer)
-    if leans and (others or cheaper or dearer):
+    if leans and (others or cheaper or dearer or more is not None):
         out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, *query.shown))))
     return replace(out, text=query.text, refines=leans)
 
@@ -181,6 +187,7 @@ def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
         quality=now.quality or (None if now.order else before.quality),
         price_firm=False,
         price_implied=(before.price_firm or before.price_implied) and now.price_max is None and now.price_min is None,
+        degree_above=None,
         relaxed=(),
         occasion=now.occasion or before.occasion,
         like_sku=None,
@@ -194,6 +201,14 @@ def _merged_prices(out: ParsedRequest, before: ParsedRequest, now: ParsedRequest
     if low is not None and high is not None and low > high:
         low, high = (now.price_min, None) if now.price_min is not None else (None, now.price_max)
     return replace(out, price_min=low, price_max=high)
+
+
+def _exceeding(parsed: ParsedRequest, quality: str, reference: Reference, snapshot: Snapshot) -> ParsedRequest:
+    """ "Something warmer": more of the quality than the most that is on the screen has."""
+    rows = np.asarray([snapshot.row_of[sku] for sku in reference.skus if sku in snapshot.row_of], dtype=np.int64)
+    degrees = degree_scores(quality, snapshot, rows) if len(rows) else None
+    above = None if degrees is None else float(np.nanmax(degrees))
+    return replace(parsed, quality=quality, order=None, degree_above=above)
 
 
 def _below(low: float | None, high: float) -> float | None:

@@ -4,7 +4,7 @@ Only the part of the request that speaks of the product counts. Rules alone; a w
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from shopfloor.tools.recommendation.text import plain, stems
@@ -23,6 +23,11 @@ _LEAST = re.compile(r"\b(?:lowest|minimum|smallest|shortest|fewest|least|easiest
 _WORDS_OF = {"bright": "brightness", "eas": "difficulty", "hard": "difficulty", "large": "size", "big": "size",
              "small": "size", "short": "length", "long": "length", "few": "piece"}  # fmt: skip
 _CHEAPEST, _DEAREST = re.compile(r"\bcheapest|lowest price"), re.compile(r"\bmost expensive|highest price")
+_ACTIONS = r"(?:exchang\w*|return\w*|cancel\w*|modify\w*|refund\w*)"
+_OVER = re.compile(
+    r"\b(?:prefer|rather|ideally|better)\w* (?:an? |the |to have |have )?(?P<first>[^.;,]{2,40}?) (?:over|than|to|instead of)"
+    r" (?:an? |the )?(?P<second>[^.;,]{2,40})"
+)
 _PREFER = re.compile(r"prefer(?:ably)? ([^).;]+(?:>[^).;]+)+)")
 
 
@@ -39,22 +44,38 @@ def choose(text: str, product: str, current: Variant | None, candidates: Sequenc
     """The id of the variant meant, None without candidates."""
     if not candidates:
         return None
-    wish = _about(plain(text), product)
+    wish = _about(plain(text), product, _option_words(candidates))
     ranked = sorted(candidates, key=lambda variant: (-_score(wish, variant, current, candidates), variant.price))
     return ranked[0].item_id
 
 
-def _about(text: str, product: str) -> str:
-    """Sentences and clauses that name the product, and what follows until another thing is spoken of."""
+def _option_words(candidates: Sequence[Variant]) -> set[str]:
+    texts = {text for variant in candidates for pair in variant.options.items() for text in pair}
+    return {word for text in texts for word in stems(text) if len(word) > 2}
+
+
+def _about(text: str, product: str, options: Collection[str]) -> str:
+    """The clauses that name the product and those that go on about it, until another thing is spoken of."""
     words = [word for word in stems(product) if len(word) > 2]
     parts = re.split(r"(?<=[.;!?])\s+|,?\s+(?:and|also|plus)\s+(?=(?:i |exchange|return|the |my |modify|get a))", text)
-    named = [place for place, part in enumerate(parts) if words and words[-1] in stems(part)]
-    if not named:
-        return text
-    kept = set(named) | {
-        place + 1 for place in named if place + 1 < len(parts) and not re.search(r"\bmy |\bthe ", parts[place + 1][:40])
-    }
-    return " ".join(parts[place] for place in sorted(kept))
+    kept: list[str] = []
+    speaking = False
+    for part in parts:
+        own = set(stems(part))
+        if words and words[-1] in own:
+            speaking = True
+        elif _turns_to_another(part) or (not speaking):
+            speaking = False
+        elif not own & options and re.search(r"\b(my|the)\b", part[:40]):
+            speaking = False
+        if speaking:
+            kept.append(part)
+    return " ".join(kept) if kept else text
+
+
+def _turns_to_another(part: str) -> bool:
+    """Whether a clause wants something of another thing ("I also want to cancel my order")."""
+    return re.search(rf"\b{_ACTIONS}\b[^.,;]{{0,30}}?\b(?:my|the|a|an) (?!one\b)\w+", part) is not None
 
 
 def _score(wish: str, variant: Variant, current: Variant | None, candidates: Sequence[Variant]) -> float:
@@ -74,28 +95,62 @@ def _score(wish: str, variant: Variant, current: Variant | None, candidates: Seq
 
 
 def _option_score(wish: str, key: str, value: str, values: Sequence[str], now: str | None) -> float:
-    for match in _PREFER.finditer(wish):
-        order = [part.strip() for part in match[1].split(">")]
-        words = set(stems(value))
-        place = next((i for i, part in enumerate(order) if words and words & set(stems(part))), None)
-        if place is not None:
-            return 2.0 - 0.5 * place
+    ranked = _ranked(wish, value)
+    if ranked is not None:
+        return ranked
+    counted = _counted(wish, key, now)
+    if counted is not None:
+        return 4.0 if _size(value)[0] == counted else 0.0
+    if now is not None and re.search(rf"\bsame (?:\w+ )?{re.escape(plain(key).split()[0])}", wish):
+        return 4.0 if value == now else 0.0
     named = [option for option in values if _says(wish, key, option)]
     aimed = _aims_at(wish, key)
     if named and not (aimed and named == [now]) and not (now in named and len(named) > 1 and value == now):
         return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
     if aimed:
-        labels: set[str] = {*values}
-        if now:
-            labels.add(now)
-        order = sorted(labels, key=_size)
-        step = order.index(value) - (order.index(now) if now else 0)
-        if _MOST.search(wish) or _LEAST.search(wish):
-            share = order.index(value) / max(1, len(order) - 1)
-            return 3.0 * (share if _MOST.search(wish) else 1 - share)
-        up = _MORE.search(wish) is not None
-        return 3.0 - 0.1 * abs(step) if (step > 0) == up and step else 0.0
+        return _towards(wish, value, values, now)
     return 1.0 if value == now else 0.0
+
+
+def _ranked(wish: str, value: str) -> float | None:
+    """The worth of a value in a stated order of preference, None when it has no place in one."""
+    words = set(stems(value))
+    for match in _PREFER.finditer(wish):
+        order = [part.strip() for part in match[1].split(">")]
+        place = next((i for i, part in enumerate(order) if words and words & set(stems(part))), None)
+        if place is not None:
+            return 2.0 - 0.5 * place
+    for match in _OVER.finditer(wish):
+        if words & set(stems(match["first"])):
+            return 2.0
+        if words & set(stems(match["second"])):
+            return 1.5
+    return None
+
+
+def _counted(wish: str, key: str, now: str | None) -> float | None:
+    """The number asked for as so many more or fewer than now ("1000 more pieces")."""
+    if now is None:
+        return None
+    words = "|".join(
+        re.escape(word) for part in key.split() for word in (plain(part), plain(part).removesuffix("s")) if word
+    )
+    found = re.search(rf"\b(\d+)[ -]?(?:\w+ )?(more|extra|additional|fewer|less) (?:{words})\b", wish)
+    if found is None:
+        return None
+    step = float(found[1]) if found[2] in ("more", "extra", "additional") else -float(found[1])
+    return _size(now)[0] + step
+
+
+def _towards(wish: str, value: str, values: Sequence[str], now: str | None) -> float:
+    """How well a value answers "larger", "shortest": in the right direction, the nearest step first."""
+    order = sorted({*values, *([now] if now else [])}, key=_size)
+    step = order.index(value) - (order.index(now) if now else 0)
+    if _MOST.search(wish) or _LEAST.search(wish):
+        share = order.index(value) / max(1, len(order) - 1)
+        return 3.0 * (share if _MOST.search(wish) else 1 - share)
+    up = _MORE.search(wish) is not None
+    return 3.0 - 0.1 * abs(step) if (step > 0) == up and step else 0.0
 
 
 def _says(wish: str, key: str, option: str) -> bool:
@@ -111,11 +166,20 @@ def _says(wish: str, key: str, option: str) -> bool:
 
 
 def _aims_at(wish: str, key: str) -> bool:
-    if not any(pattern.search(wish) for pattern in (_MORE, _LESS, _MOST, _LEAST)):
-        return False
+    """Whether a comparison is about this option: it stands beside the option's name, or can only mean it."""
+    compared = "|".join(pattern.pattern for pattern in (_MORE, _LESS, _MOST, _LEAST))
     words = {word for part in key.split() for word in (plain(part), plain(part).removesuffix("s"))}
-    hinted = {target for hint, target in _WORDS_OF.items() if re.search(rf"\b{hint}", wish)}
-    return any(re.search(rf"\b{re.escape(word)}", wish) for word in words) or bool(words & hinted)
+    names = "|".join(re.escape(word) for word in sorted(words) if word)
+    if re.search(
+        rf"(?:{compared})(?:[ ,]+\w+){{0,2}}? (?:{names})|\b(?:{names})\w*(?: \w+){{0,3}}? (?:{compared})", wish
+    ):
+        return True
+    if not re.search(compared, wish):
+        return False
+    hinted = {
+        target for hint, target in _WORDS_OF.items() if re.search(rf"\b{hint}\w*(?:er|est|ier|iest|e?r|e?st)\b", wish)
+    }
+    return bool(words & hinted)
 
 
 def _size(value: str) -> tuple[float, str]:

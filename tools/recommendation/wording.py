@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shopfloor.tools.recommendation.cards import Facts, Place
+from shopfloor.tools.recommendation.degrees import comparative
 from shopfloor.tools.recommendation.language import GENDERS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
@@ -275,7 +276,9 @@ def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, fo
 
 
 def edge_note(facts: Facts, parsed: ParsedRequest) -> str:
-    """Nothing is cheaper (or dearer) than this."""
+    """Nothing is cheaper (dearer, warmer) than this."""
+    if parsed.degree_above is not None and parsed.quality is not None:
+        return f"Nothing I have of that kind is {comparative(parsed.quality)} than {facts.name}."
     price = f", at {money(facts.price, facts.currency)}" if facts.price is not None else ""
     end = "cheapest" if parsed.price_max is not None else "most expensive"
     return f"I have nothing {'cheaper' if end == 'cheapest' else 'finer'} of that kind: {facts.name}{price}, {_is(facts.name)} the {end}."

@@ -107,7 +107,7 @@ async def test_a_late_model_leaves_the_order_of_retrieval(
 async def test_the_explanation_counts_its_tokens(demo_path: Path, settings: Settings, runtime: Runtime) -> None:
     async with Database(demo_path) as catalogue:
         agent = RecommendationAgent(catalogue, runtime, settings.model_copy(update={"model_timeout_s": 60.0}))
-        answer = await ask(agent, "running shoes")
+        answer = await ask(agent, "rain jacket")
         usage = ModelUsage()
         words = "".join([piece async for piece in agent.explain(answer, usage)])
     assert len(answer.phrasings[-1]) > 1

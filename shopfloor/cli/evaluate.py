@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 if TYPE_CHECKING:
-    from shopfloor.evaluation.report import CaseRecord
+    from collections.abc import Callable
+
+    from shopfloor.evaluation.runner import EvalRequest, EvalRun
 
 HELP = """Measure quality on a file of cases.
 
-SUITE: routing, ranking, next-basket, requests, variants, product-qa, inventory, stores, chat, grounding.
+SUITE: routing, ranking, next-basket, requests, variants, product-qa, inventory, stores, chat, grounding;
+all: every suite that finds its cases in --data DIR, ships them or makes them.
 
 Example: shopfloor eval routing --cases cases.jsonl --json
 """
@@ -33,6 +36,10 @@ def evaluate(
         Path | None, typer.Option(help="Cases to learn from (routing, ranking): a learning curve.")
     ] = None,
     sizes: Annotated[str, typer.Option(help="Sizes of the learning curve, e.g. 0,50,200,1000.")] = "",
+    folds: Annotated[
+        int, typer.Option(min=0, help="Also learn from the cases themselves, held out in N folds (routing).")
+    ] = 0,
+    data: Annotated[Path | None, typer.Option(help="Folder to look for every suite's cases in (all).")] = None,
     requests: Annotated[int, typer.Option(min=1, help="How many requests to make (grounding).")] = 200,
     supervisor: Annotated[str | None, typer.Option(help="local or gemini (routing, chat).")] = None,
     runtime: Annotated[str | None, typer.Option(help="Another runtime for the local model.")] = None,
@@ -55,15 +62,51 @@ def evaluate(
         seed=seed,
         train=train,
         sizes=parse_sizes(sizes),
+        folds=folds,
         requests=requests,
         options={name: value for name, value in options.items() if value is not None},
     )
+    if suite == "all":
+        _evaluate_all(request, data, save, as_json=as_json)
+        return
     made = make_suite(suite)
     with ProgressLine(suite) as line:
         run = asyncio.run(run_suite(made, request, load_settings(), line.update))
     if save is not None:
-        _save(save, run.report.to_json(), to_markdown(run.report, run.records, shown=10_000), run.records)
+        _save(save, run)
     sys.stdout.write(run.report.to_json() + "\n" if as_json else to_markdown(run.report, run.records))
+
+
+def _evaluate_all(request: "EvalRequest", data: Path | None, save: Path | None, *, as_json: bool) -> None:
+    """Every suite that there are cases for; exit code 1 when one failed."""
+    import asyncio
+    import sys
+
+    from shopfloor.errors import InputError
+    from shopfloor.evaluation.everything import all_to_markdown, find_all, run_all
+    from shopfloor.settings import load_settings
+
+    if request.cases is not None or request.train is not None or request.folds:
+        raise InputError("eval all takes --data DIR; --cases, --train and --folds belong to one suite.")
+    if data is not None and not data.is_dir():
+        raise InputError(f"There is no folder {data}; check --data.")
+    found = find_all(request, data)
+    with ProgressLine("all") as line:
+        reports = asyncio.run(
+            run_all(
+                found,
+                load_settings(),
+                progress=line.renamed,
+                done=lambda name, run: _save(save / name, run) if save is not None else None,
+            )
+        )
+    if save is not None:
+        save.mkdir(parents=True, exist_ok=True)
+        (save / "report.json").write_text(reports.to_json() + "\n", encoding="utf-8")
+        (save / "report.md").write_text(all_to_markdown(reports), encoding="utf-8")
+    sys.stdout.write(reports.to_json() + "\n" if as_json else all_to_markdown(reports))
+    if reports.failed:
+        raise typer.Exit(1)
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
@@ -99,14 +142,22 @@ class ProgressLine:
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
 
+    def renamed(self, title: str) -> "Callable[[int, int], None]":
+        """Start anew for another suite."""
+        self._bar.reset(self._task, description=f"eval {title}", total=None)
+        return self.update
+
     def update(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` cases are finished."""
         self._bar.update(self._task, completed=done, total=total)
 
 
-def _save(folder: Path, report: str, markdown: str, records: "list[CaseRecord]") -> None:
+def _save(folder: Path, run: "EvalRun") -> None:
+    """Write report.json, report.md with all failures, and records.jsonl with every case."""
+    from shopfloor.evaluation.report import to_markdown
+
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(report + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown, encoding="utf-8")
-    lines = "".join(record.model_dump_json() + "\n" for record in records)
+    (folder / "report.json").write_text(run.report.to_json() + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(to_markdown(run.report, run.records, shown=10_000), encoding="utf-8")
+    lines = "".join(record.model_dump_json() + "\n" for record in run.records)
     (folder / "records.jsonl").write_text(lines, encoding="utf-8")

@@ -1,7 +1,9 @@
 """The evaluation base with a small suite of its own: what it reports, what it hides, what it refuses."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from shopfloor.evaluation.runner import (
     run_suite,
 )
 from shopfloor.settings import Settings
+from shopfloor.store.migrations import open_catalogue
 
 
 class ParityQuestion(BaseModel):
@@ -141,6 +144,46 @@ async def test_learning_curve(cases: Path, tmp_path: Path) -> None:
     assert run.report.curve is not None
     assert [(point.n, point.metrics["exact"]) for point in run.report.curve] == [(0, 0.9), (10, 1.0)]
     assert json.loads(run.report.to_json())["curve"][1]["n"] == 10
+
+
+async def test_a_suite_without_training_refuses_folds(cases: Path, tmp_path: Path) -> None:
+    class Fixed(ParitySuite):
+        fit = Suite.fit
+
+    with pytest.raises(InputError, match="nothing to train"):
+        await run_suite(Fixed(), EvalRequest(cases=cases, folds=2), Settings(data=tmp_path))
+
+
+async def test_cross_validation_predicts_each_case_from_the_others(cases: Path, tmp_path: Path) -> None:
+    run = await run_suite(ParitySuite(), EvalRequest(cases=cases, folds=5), Settings(data=tmp_path))
+    found = run.report.cross_validation
+    assert found is not None
+    assert found.metrics == {"exact": 0.9}  # 7 is known only where it was learned from, never where it is asked
+    assert found.slices["gold"]["odd"]["n"] == 5
+    assert json.loads(run.report.to_json())["cross_validation"]["folds"] == 5
+    assert "Learned from these cases, 5 folds" in to_markdown(run.report, run.records)
+
+
+async def test_a_finished_database_is_copied_and_left_as_it_is(cases: Path, tmp_path: Path) -> None:
+    class NeedsShop(ParitySuite):
+        shop = "required"
+
+        async def open(self, context: SuiteContext) -> None:
+            await super().open(context)
+            assert context.catalogue is not None
+            assert read_meta_names(context.catalogue) == read_meta_names(database)
+            assert context.catalogue.parent == context.settings.data
+
+    database = tmp_path / "finished.db"
+    open_catalogue(database)
+    before = database.read_bytes()
+    await run_suite(NeedsShop(), EvalRequest(cases=cases, shop=database), Settings(data=tmp_path))
+    assert database.read_bytes() == before
+
+
+def read_meta_names(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master"))
 
 
 async def test_limit_and_sizes_beyond_the_file(cases: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
+    for_others,
     goes_with,
     named_product,
     product_question,
@@ -59,9 +60,20 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
         )
     for rule in _RULES:
         plan = rule(text, lowered, memory, lexicon)
-        if plan is not None:
+        if plan is not None and not (rule is product_question and _elsewhere(text, lowered, replies)):
             return plan
     return _agreed(lowered, memory) or _declined(lowered)
+
+
+def _bare_value(text: str, memory: Memory, lexicon: Lexicon) -> bool:
+    """Whether a message is only what the last wish lacked: silk."""
+    said = [word for word in cues.words(text) if word not in {"in", "a", "please", "and", "or", "maybe", "ok"}]
+    return bool(memory.shown) and 0 < len(said) <= 3 and all(lexicon.columns_of([word]) for word in said)
+
+
+def _elsewhere(text: str, lowered: str, replies: Replies) -> bool:
+    """Whether a question that does not say "it" is one for the shop's staff: what does shipping cost?"""
+    return not cues.has_pronoun(lowered) and replies.kind(text) != OUT_OF_SCOPE
 
 
 def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan:
@@ -72,6 +84,9 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     if route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and lexicon.names_product(text):
         # The router misses short wishes in a conversation's tone ("ok, a tent then"): the shop has such things.
         route, decided["reason"] = "recommendation", "names a kind of product of this shop"
+    elif route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and _bare_value(text, memory, lexicon):
+        task = recommend_task(text, refine=True)
+        return rule_plan("recommendation", "a word of the shop's products after a list", recommend=task)
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
     if route == "recommendation":
@@ -146,7 +161,7 @@ def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
     chosen: str | None = None
     if cues.says_yes(lowered):
         chosen = options[0]
-    elif options and cues.is_short(text):
+    elif options and cues.is_short(text) and not (cues.is_question(lowered) and len(cues.words(text)) > 3):
         chosen = option_in(text, options)
     if chosen is None:
         return None
@@ -310,6 +325,8 @@ def _changes(wish: str, lexicon: Lexicon) -> bool:
         return False
     wished = cues.normal(wish)
     in_what = cues.in_what(wished) or cues.what_about(wished)
+    if lexicon.is_colour(wished):
+        return True
     return cues.refines(wished) or (in_what is not None and lexicon.has_colour(in_what))
 
 
@@ -364,6 +381,7 @@ _RULES = (
     store_question,
     goes_with,
     named_product,
+    for_others,
     superlative,
     _mixed_refinement,
     takes_it,

@@ -28,7 +28,7 @@ _OTHERS = re.compile(
     r"|choices?|models?|ideas?|suggestions?)|different (ones?|colou?rs?|styles?|brands?)|(show|give|send) me (some )?(more|others?"
     r"|another)|more (options?|choices?|ideas|like (it|this|that|these|the))|similar (ones?|to)|alternatives?|another one"
     r"|what else|any others?|anything else (like|in|for|with)|else do you have|don'?t like (it|them|these|those|any)"
-    r"|not (these|those|that one|this one))\b"
+    r"|not (these|those|that one|this one))\b|^(ok |and |some |any )*(more|others|next)( ones| please)*$"
 )
 _LIMIT = re.compile(
     r"^(ok |okay |and |but |only |maybe |something |anything |one |ones |perhaps )*(under|below|less than|up to|max(imum)?|at most"
@@ -40,6 +40,9 @@ _NEGATED = re.compile(
 _ONLY = re.compile(
     r"^(and |ok |okay |but |no |please )*((only|just) (?!(look|brows|check|want|need|ask)\w*\b)([\w-]+ ?){1,4}"
     r"|(the |some |any |only |just |maybe )*[\w-]+( [\w-]+)? ones)( please| instead| then)*$"
+)
+_ALSO_FOR = re.compile(
+    r"\b(have|got|come|comes|make|sell) (it|them|these|those|this|that|any|one|ones|something) for (?!me\b)(a |an |my |the )?\w+$"
 )
 _FOR_WHOM = re.compile(
     r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
@@ -153,7 +156,14 @@ def is_plural(text: str) -> bool:
 
 def refines(text: str) -> bool:
     """Asks for the last request again with a change."""
-    return any(cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _ONLY, _FOR_WHOM))
+    return any(
+        cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _ONLY, _ALSO_FOR, _FOR_WHOM)
+    )
+
+
+def also_for(text: str) -> bool:
+    """Asks for what is shown, for somebody else."""
+    return _ALSO_FOR.search(text) is not None
 
 
 def asks_details(text: str) -> bool:

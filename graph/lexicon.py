@@ -1,15 +1,21 @@
 """The shop's own words that follow-ups turn on: its places, colours and sizes; read from the catalogue once."""
 
+import json
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from shopfloor.graph.cues import normal, words
 from shopfloor.graph.prompts import load_words
 
 _LONGEST_PLACE = 4  # words
 _LONGEST_NAME = 10
+_ROWS_FOR_VALUES = 5000
+_LONGEST_VALUE = 60  # characters; longer ones are prose
+_MOST_COLUMNS = 2  # a word in more columns says nothing about any
 
 
 def _nowhere(_: str) -> bool:
@@ -24,6 +30,7 @@ class Lexicon:
         shop_name: as the assistant says it.
         places: cities and stores of the shop.
         services: what stores offer.
+        values: words of the products' attributes (leather, hiking) and the columns they occur in.
         names: SKUs by the names of products, in singular words; only names of two words or more.
         is_city: whether a name is a city anywhere in the world.
     """
@@ -36,6 +43,7 @@ class Lexicon:
     not_places: frozenset[str] = frozenset()
     product_words: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]], compare=False)
     names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
 
@@ -68,9 +76,18 @@ class Lexicon:
         """Whether a message names a colour."""
         return not self.colours.isdisjoint(words(text))
 
+    def is_colour(self, text: str) -> bool:
+        """Whether a message is a colour and nothing else."""
+        said = set(words(text)) - {"please", "in", "a", "the", "maybe", "or", "and", "light", "dark", "ok"}
+        return bool(said) and said <= self.colours
+
     def names_product(self, text: str) -> bool:
         """Whether a message names a kind of product: the last word of a category or of a product's name."""
         return not self.product_words.isdisjoint(_singular(word) for word in words(text))
+
+    def columns_of(self, said: Iterable[str]) -> frozenset[str]:
+        """The columns that have one of these words as a value: material for leather."""
+        return frozenset(column for word in said for column in self.values.get(_singular(word), ()))
 
     def products_in(self, text: str) -> tuple[str, ...]:
         """SKUs of the products a message names in full, in its order; a longer name hides a shorter one within it."""
@@ -108,7 +125,8 @@ class Lexicon:
     def _leading_place(self, tokens: list[str]) -> str | None:
         for size in range(len(tokens), 0, -1):
             phrase = " ".join(tokens[:size])
-            if (phrase[:1].isupper() or not self._is_word(phrase.casefold())) and self.is_city(phrase.casefold()):
+            written = phrase[:1].isupper() and phrase.casefold() not in self.sizes
+            if (written or not self._is_word(phrase.casefold())) and self.is_city(phrase.casefold()):
                 return phrase
         return None
 
@@ -140,12 +158,7 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
     for row in connection.execute("SELECT DISTINCT category AS name FROM products WHERE active = 1 AND category <> ''"):
         product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
     for row in connection.execute("SELECT name FROM products WHERE active = 1"):
-        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 3)
-    names: dict[str, str] = {}
-    for row in connection.execute("SELECT name, sku FROM products WHERE active = 1 ORDER BY product_no DESC"):
-        tokens = _name_tokens(str(row["name"]))
-        if 1 < len(tokens) <= _LONGEST_NAME:
-            names[" ".join(tokens)] = str(row["sku"])
+        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
     services = {
         service.strip().casefold()
         for row in connection.execute("SELECT DISTINCT services FROM stores")
@@ -159,7 +172,28 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         sizes=frozenset(sizes),
         skus=skus,
         services=frozenset(service for service in services if len(service) > 2),
-        names=names,
+        names=_names(connection),
+        values=_values(connection),
         not_places=load_words("not_places"),
         product_words=frozenset(word for word in product_words if word.isalpha()),
     )
+
+
+def _names(connection: sqlite3.Connection) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for row in connection.execute("SELECT name, sku FROM products WHERE active = 1 ORDER BY product_no DESC"):
+        tokens = _name_tokens(str(row["name"]))
+        if 1 < len(tokens) <= _LONGEST_NAME:
+            names[" ".join(tokens)] = str(row["sku"])
+    return names
+
+
+def _values(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:
+    values: dict[str, set[str]] = defaultdict(set)
+    for row in connection.execute("SELECT attributes FROM products WHERE active = 1 LIMIT ?", (_ROWS_FOR_VALUES,)):
+        for column, value in cast("dict[str, object]", json.loads(str(row["attributes"]))).items():
+            if isinstance(value, str) and len(value) <= _LONGEST_VALUE:
+                for word in words(value.replace("-", " ")):
+                    if len(word) > 2 and word.isalpha():
+                        values[_singular(word)].add(column)
+    return {word: frozenset(columns) for word, columns in values.items() if len(columns) <= _MOST_COLUMNS}

@@ -4,7 +4,7 @@ Nothing is inferred: what the catalogue does not say is said not to be there. Wh
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from shopfloor.graph.aspects import (
     Aspect,
@@ -22,15 +22,25 @@ from shopfloor.graph.cues import normal, words
 from shopfloor.graph.facts import ProductFacts, compare, describe, listed, money, sizes_of
 
 _MOST_SENTENCES = 2
+_MOST_COLUMNS = 6
+_SHORT_VALUE = 60  # characters
 _UNITS = {
     "g": "g", "kg": "kg", "l": "l", "ml": "ml", "cl": "cl", "c": "°C", "f": "°F", "cm": "cm", "mm": "mm", "m": "m", "w": "W", "v": "V", "h": "h",
     "min": "min", "inch": "inches", "in": "inches", "lb": "lb", "oz": "oz", "years": "years", "mah": "mAh",
 }  # fmt: skip
-_ABOUT_ALL = re.compile(r"\b(tell me|more about|describe|details?|more info\w*|what('s| is) (it|that|this) like)\b")
+_ABOUT_ALL = re.compile(
+    r"\b(tell me|difference|compare|more about|describe|details?|more info\w*|what('s| is) (it|that|this) like)\b"
+)
 
 
-def answer_about(facts: ProductFacts, asked: str) -> str:
-    """What was asked about a product, and no more; all of it where nothing in particular was."""
+def answer_about(facts: ProductFacts, asked: str, columns: Collection[str] = ()) -> str:
+    """What was asked about a product, and no more; all of it where nothing in particular was.
+
+    Args:
+        facts: the product.
+        asked: the shopper's words.
+        columns: columns of the shop's catalogue that the question's words are values of.
+    """
     lowered = normal(asked)
     own = frozenset(words(facts.name))
     sized = _size_answer(facts, lowered) or _colour_answer(facts, lowered)
@@ -40,20 +50,32 @@ def answer_about(facts: ProductFacts, asked: str) -> str:
     said = [text for aspect in aspects if (text := _column_answer(facts, aspect, lowered)) is not None]
     content = content_words(lowered) - own
     if not said and not aspects:
-        said = _by_column_name(facts, content)
+        said = _by_column_name(facts, content, columns)
     quoted = _quotes(facts, aspects, content)
     if said or quoted:
         return " ".join([*said[:2], *quoted])
     if content and kind_of(lowered) == "yes_no" or aspects:
-        return (
-            f"I don't know: our catalogue doesn't say that of the {facts.name}. This is what it says. {describe(facts)}"
-        )
+        return f"I don't know: our catalogue doesn't say that of the {facts.name}. {_what_is_known(facts)}"
     return describe(facts)
 
 
-def answer_about_several(products: Sequence[ProductFacts], asked: str) -> tuple[str, ProductFacts]:
+def _what_is_known(facts: ProductFacts) -> str:
+    columns = [
+        f"{_label(column)} {_value(facts, column)}"
+        for column in _columns(facts)
+        if column not in {"price", "gender", "rating"} and len(_columns(facts)[column]) <= _SHORT_VALUE
+    ]
+    known = f"It does say: {'; '.join(columns[:_MOST_COLUMNS])}. " if columns else "This is what it says. "
+    return f"{known}{facts.description.strip() or describe(facts)}"
+
+
+def answer_about_several(
+    products: Sequence[ProductFacts], asked: str, columns: Collection[str] = ()
+) -> tuple[str, ProductFacts]:
     """An answer about several products, and the one the talk is about then."""
     lowered = normal(asked)
+    if _ABOUT_ALL.search(lowered):
+        return compare(products), products[0]
     comparison = comparison_in(lowered)
     if comparison is not None:
         best = _best(products, comparison)
@@ -62,8 +84,8 @@ def answer_about_several(products: Sequence[ProductFacts], asked: str) -> tuple[
     aspects = aspects_in(lowered)
     content = content_words(lowered)
     named = frozenset(word for product in products for word in words(product.name))
-    if aspects and not _ABOUT_ALL.search(lowered) or content - named - {"difference", "compare", "better", "choose"}:
-        lines = [answer_about(product, asked) for product in products]
+    if aspects or content - named:
+        lines = [answer_about(product, asked, columns) for product in products]
         if all(len(line) < 400 for line in lines):
             return "\n".join(_headed(product, line) for product, line in zip(products, lines, strict=True)), products[0]
     return compare(products), products[0]
@@ -138,18 +160,18 @@ def _value(facts: ProductFacts, column: str) -> str:
 
 def _column_answer(facts: ProductFacts, aspect: Aspect, lowered: str) -> str | None:
     if aspect.name == "sizes":
-        return f"The {facts.name} is available {sizes_of(facts)}." if facts.sizes else None
+        return f"The {facts.name} {_be(facts)} available {sizes_of(facts)}." if facts.sizes else None
     if aspect.name == "colour":
-        return f"The {facts.name} is available in {listed(facts.colours)}." if facts.colours else None
+        return f"The {facts.name} {_be(facts)} available in {listed(facts.colours)}." if facts.colours else None
     owned = [column for column in _columns(facts) if aspect.owns(column)]
     if not owned:
         return _lacking(facts, aspect, lowered)
     if aspect.name == "price":
         return f"The price of the {facts.name} is {_value(facts, 'price')}."
     if aspect.name == "brand":
-        return f"The {facts.name} is made by {_value(facts, owned[0])}."
+        return f"The {facts.name} {_be(facts)} made by {_value(facts, owned[0])}."
     if aspect.name == "rating":
-        return f"The {facts.name} is {_value(facts, 'rating')}."
+        return f"The {facts.name} {_be(facts)} {_value(facts, 'rating')}."
     return _verdict(facts, aspect, owned, lowered)
 
 
@@ -159,8 +181,8 @@ def _verdict(facts: ProductFacts, aspect: Aspect, owned: Sequence[str], lowered:
     if kind_of(lowered) == "yes_no" and wanted:
         word = wanted[-1]
         if word in value.split(" | "):
-            return f"Yes, the {facts.name} is {word}."
-        return f"The {facts.name} is {_value(facts, owned[0])}, not {word}."
+            return f"Yes, the {facts.name} {_be(facts)} {word}."
+        return f"The {facts.name} {_be(facts)} {_value(facts, owned[0])}, not {word}."
     told = listed([f"{_label(column)} {_value(facts, column)}" for column in owned], "and")
     return f"{facts.name}: {told}."
 
@@ -170,7 +192,7 @@ def _lacking(facts: ProductFacts, aspect: Aspect, lowered: str) -> str | None:
     if kind_of(lowered) != "yes_no" or not aspect.scale or aspect.say.search(facts.description.casefold()):
         return None
     wanted = next((word for word in reversed(aspect.scale) if word in lowered and len(word) > 3), None)
-    return f"Our catalogue doesn't say that the {facts.name} is {wanted}." if wanted else None
+    return f"Our catalogue doesn't say that the {facts.name} {_be(facts)} {wanted}." if wanted else None
 
 
 def _label(column: str) -> str:
@@ -178,14 +200,18 @@ def _label(column: str) -> str:
     return " ".join(parts[:-1] if len(parts) > 1 and parts[-1] in _UNITS else parts)
 
 
-def _by_column_name(facts: ProductFacts, content: frozenset[str]) -> list[str]:
-    """What a column named like a word of the question says, or one whose value is that word."""
+def _by_column_name(facts: ProductFacts, content: frozenset[str], columns: Collection[str]) -> list[str]:
+    """What a column named like a word of the question says, or one that has that word as a value somewhere."""
     said: list[str] = []
     for column in _columns(facts):
         parts = column_words(column)
         value = _value(facts, column)
         own = set(words(value))
-        if any(akin(word, part) for word in content for part in parts if len(part) > 3) or content & own:
+        if (
+            any(akin(word, part) for word in content for part in parts if len(part) > 3)
+            or content & own
+            or column in columns
+        ):
             said.append(f"{facts.name}: {_label(column)} {value}.")
     return said
 
@@ -200,7 +226,9 @@ def _quotes(facts: ProductFacts, aspects: Sequence[Aspect], content: frozenset[s
         score = hits + 0.8 * any(aspect.say.search(lowered) for aspect in aspects)
         if score > 0:
             scored.append((-score, place, sentence))
-    best = sorted(scored)[:_MOST_SENTENCES]
+    scored_best = min((score for score, _, _ in scored), default=0.0)
+    # A sentence that only touches on it is left out beside one that answers.
+    best = [one for one in sorted(scored)[:_MOST_SENTENCES] if one[0] <= scored_best + 0.5]
     return [sentence for _, _, sentence in sorted(best, key=lambda one: one[1])]
 
 
@@ -212,12 +240,14 @@ def _size_answer(facts: ProductFacts, lowered: str) -> str | None:
     known = {size.casefold(): size for size in facts.sizes}
     said = match["size"]
     if said in known:
-        return f"Yes, the {facts.name} comes in size {known[said]}. It is available {sizes_of(facts)}."
+        return (
+            f"Yes, the {facts.name} {_come(facts)} in size {known[said]}. {_they(facts)} available {sizes_of(facts)}."
+        )
     if re.fullmatch(r"\d{1,3}", said) or said in {"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl"}:
         within = next((size for size in facts.sizes if _covers(size, said)), None)
         if within is not None:
-            return f"Yes, the {facts.name} comes in {within}, which covers {said}."
-        return f"The {facts.name} does not come in {said.upper()}. It is available {sizes_of(facts)}."
+            return f"Yes, the {facts.name} {_come(facts)} in {within}, which covers {said}."
+        return f"The {facts.name} {_do(facts)} not come in {said.upper()}. {_they(facts)} available {sizes_of(facts)}."
     return None
 
 
@@ -236,9 +266,31 @@ def _colour_answer(facts: ProductFacts, lowered: str) -> str | None:
         return None
     said = match["what"].strip()
     if any(said == colour.casefold() for colour in facts.colours):
-        return f"Yes, the {facts.name} comes in {said}. The colours are {listed(facts.colours, 'and')}."
-    return f"The {facts.name} does not come in {said}. The colours are {listed(facts.colours, 'and')}."
+        return f"Yes, the {facts.name} {_come(facts)} in {said}. The colours are {listed(facts.colours, 'and')}."
+    return f"The {facts.name} {_do(facts)} not come in {said}. The colours are {listed(facts.colours, 'and')}."
 
 
 def _without(lowered: str, name: str) -> str:
     return lowered.replace(name.casefold(), " ")
+
+
+def _plural(facts: ProductFacts) -> bool:
+    """Whether a name reads as several: boots, trousers, gloves."""
+    nouns = [word for word in words(facts.name) if word.isalpha() and word not in {"women", "men", "kids", "l"}]
+    return bool(nouns) and nouns[-1].endswith("s") and not nouns[-1].endswith("ss")
+
+
+def _be(facts: ProductFacts) -> str:
+    return "are" if _plural(facts) else "is"
+
+
+def _do(facts: ProductFacts) -> str:
+    return "do" if _plural(facts) else "does"
+
+
+def _come(facts: ProductFacts) -> str:
+    return "come" if _plural(facts) else "comes"
+
+
+def _they(facts: ProductFacts) -> str:
+    return "They are" if _plural(facts) else "It is"

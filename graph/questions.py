@@ -25,6 +25,9 @@ _STORE = re.compile(
     r"\b(open(s|ing)?|clos(e|es|ed|ing)|hours|address|services?|parking|phone|that (store|shop|branch)|this (store|shop|branch)|do they|does it (offer|have)|there)\b"
 )
 _HAS = re.compile(r"\b(do|does|have|has) (you|they|it|u|we) (still |also |even )?(have|got|sell|stock|carry|keep)\b")
+_SOMEWHERE = re.compile(
+    r"(?<!come)(?<!comes)\b (in|at|near) [A-Z][\w'-]{3,}[ ?.!]*$"
+)  # a place we don't know is still one
 _THEY = re.compile(r"\b(they|there|that (store|shop)|does it have)\b")
 _GOES_WITH = re.compile(
     r"\b(?:(?:that |which |to )?(?:would |will )?(?:go(?:es)?|wear|works?|looks? good) (?:well )?with|to match|match(?:es|ing)?|pairs? with)"
@@ -44,23 +47,24 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
     skus = lexicon.products_in(text)
     if not skus:
         return None
+    first = skus[0]
     if _WISH.search(lowered) and not cues.asks_details(lowered) and lexicon.place_in(text) is None:
         return None
     place = lexicon.place_in(text)
     left = set(cues.words(lowered)) - _fillers()
-    if place is not None or cues.asks_stock(lowered) or _HAS.search(lowered):
+    if place is not None or cues.asks_stock(lowered) or _HAS.search(lowered) or _SOMEWHERE.search(text):
         if len(skus) > 1:
             return None
         if place is None and _THEY.search(lowered) is None:
-            task = inventory_task(text, sku=skus[0], size=cues.size_in(lowered))
+            task = inventory_task(text, sku=first, size=cues.size_in(lowered))
             return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
-        task = inventory_task(text, sku=skus[0], city=place or _city(memory), size=cues.size_in(lowered))
+        task = inventory_task(text, sku=first, city=place or _city(memory), size=cues.size_in(lowered))
         return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
     if len(cues.words(text)) > _LONGEST_QUESTION:
         return None
     bare = len(left) <= len(" ".join(skus)) and not cues.is_question(lowered) and len(cues.words(text)) <= 8
     if memory.last_route == "inventory" and bare and _city(memory) and _goes_on(lowered):
-        task = inventory_task(f"Is it in stock? {text}", sku=skus[0], city=_city(memory))
+        task = inventory_task(f"Is it in stock? {text}", sku=first, city=_city(memory))
         return rule_plan("inventory", "asked the same of a named product", inventory=(task,))
     if cues.is_question(lowered) or speaks_of_product(lowered) or cues.asks_details(lowered) or bare:
         return rule_plan("supervisor", "asked about a named product", reply="details", skus=skus[:MOST_PRODUCTS])
@@ -89,6 +93,13 @@ def which_store(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
     question = f"Which store{where} has the {'fewest' if least else 'most'} of {memory.focus_sku}?"
     task = inventory_task(question, sku=memory.focus_sku, city=place)
     return rule_plan("inventory", "asked which store has more", inventory=(task,))
+
+
+def for_others(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Do you have them for kids?"""
+    if not cues.also_for(lowered) or not cues.is_short(text) or lexicon.place_in(text) is not None:
+        return None
+    return rule_plan("recommendation", "asked for somebody else", recommend=recommend_task(text, refine=True))
 
 
 def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:

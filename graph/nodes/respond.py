@@ -8,6 +8,8 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.runtime import Runtime
 from pydantic import JsonValue
 
+from shopfloor.graph.aspects import content_words
+from shopfloor.graph.cues import words
 from shopfloor.graph.facts import ProductFacts, describe, read_facts
 from shopfloor.graph.memory import remember
 from shopfloor.graph.nodes.common import OpenShop, context_of, emit
@@ -48,7 +50,8 @@ class RespondNode:
         findings = list(state.get("findings") or [])
         facts = await _facts(decision, shop)
         if len(facts) > 1:
-            about, chosen = answer_about_several(facts, text_of(last_human(state.get("messages") or [])))
+            asked = text_of(last_human(state.get("messages") or []))
+            about, chosen = answer_about_several(facts, asked, _columns(shop, asked, facts))
             decision["text"] = decision["text"] or about
             facts.sort(key=lambda one: one.sku != chosen.sku)
         text = self._say(state, runtime, decision, findings, facts, shop)
@@ -105,7 +108,7 @@ class RespondNode:
         asked = text_of(last_human(messages))
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
-            return answer_about(facts[0], asked)
+            return answer_about(facts[0], asked, _columns(shop, asked, facts))
         if facts and decision["reply"] == "chosen":
             return (
                 f"{describe(facts[0])} I can't place orders from here, but I can check which store has it: "
@@ -113,6 +116,12 @@ class RespondNode:
             )
         kind = decision["reply"] if decision["reply"] in shop.replies.kinds else "unclear"
         return shop.replies.say(kind or "unclear", shop=shop.lexicon.shop_name, text=asked, turn=turn)
+
+
+def _columns(shop: Shop, asked: str, facts: Sequence[ProductFacts]) -> frozenset[str]:
+    """The columns that the question's words, the products' own names apart, are values of."""
+    named = {word for one in facts for word in words(one.name)}
+    return shop.lexicon.columns_of(content_words(asked) - named)
 
 
 async def _facts(decision: Decision, shop: Shop) -> list[ProductFacts]:

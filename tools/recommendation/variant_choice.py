@@ -4,7 +4,7 @@ Only the part of the request that speaks of the product counts. Rules alone; a w
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shopfloor.tools.recommendation.text import plain, stems
@@ -20,9 +20,17 @@ _MORE = re.compile(r"\b(?:bigger|larger|longer|brighter|higher|more|stronger|fas
 _LESS = re.compile(r"\b(?:smaller|shorter|lower|less|lighter|weaker|easier|fewer|dimmer|slower|narrower)\b")
 _MOST = re.compile(r"\b(?:highest|maximum|max|maximi[sz]ed|biggest|largest|longest|brightest|most|hardest|best)\b")
 _LEAST = re.compile(r"\b(?:lowest|minimum|smallest|shortest|fewest|least|easiest|slowest)\b")
-_WORDS_OF = {"bright": "brightness", "eas": "difficulty", "hard": "difficulty", "large": "size", "big": "size",
-             "small": "size", "short": "length", "long": "length", "few": "piece"}  # fmt: skip
+_WORDS_OF = {
+    "bright": "brightness", "dim": "brightness", "eas": "difficulty", "hard": "difficulty", "large": "size capacity frame",
+    "big": "size capacity frame", "small": "size capacity frame", "short": "length", "long": "length", "few": "piece",
+    "tall": "height", "heav": "weight", "light": "weight", "wide": "width", "narrow": "width", "fast": "speed", "slow": "speed",
+    "strong": "power strength", "weak": "power strength",
+}  # fmt: skip
 _CHEAPEST, _DEAREST = re.compile(r"\bcheapest|lowest price"), re.compile(r"\bmost expensive|highest price")
+_PAID = re.compile(
+    r"\b(?:with|within|at|for|under|below|than|over|beyond) (?:the |my )?(?:previous|old|original|same|current|present)\w* (?:\w+ )?price\b"
+    r"|\bthan (?:what )?i paid\b|\bwithout paying (?:any )?(?:more|extra)\b"
+)
 _ACTIONS = r"(?:exchang\w*|return\w*|cancel\w*|modify\w*|refund\w*)"
 _OVER = re.compile(
     r"\b(?:prefer|rather|ideally|better)\w* (?:an? |the |to have |have )?(?P<first>[^.;,]{2,40}?) (?:over|than|to|instead of)"
@@ -40,11 +48,29 @@ class Variant:
     price: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """A comparison: towards more or less of an option, as far as it goes or by one step."""
+
+    up: bool
+    extreme: bool
+
+
+_AIMS = (
+    (_MOST, _Aim(True, True)),
+    (_LEAST, _Aim(False, True)),
+    (_MORE, _Aim(True, False)),
+    (_LESS, _Aim(False, False)),
+)
+
+
 def choose(text: str, product: str, current: Variant | None, candidates: Sequence[Variant]) -> str | None:
     """The id of the variant meant, None without candidates."""
     if not candidates:
         return None
     wish = _about(plain(text), product, _option_words(candidates))
+    if current is not None and _PAID.search(wish):
+        candidates = [variant for variant in candidates if variant.price <= current.price] or candidates
     ranked = sorted(candidates, key=lambda variant: (-_score(wish, variant, current, candidates), variant.price))
     return ranked[0].item_id
 
@@ -54,7 +80,7 @@ def _option_words(candidates: Sequence[Variant]) -> set[str]:
     return {word for text in texts for word in stems(text) if len(word) > 2}
 
 
-def _about(text: str, product: str, options: Collection[str]) -> str:
+def _about(text: str, product: str, options: set[str]) -> str:
     """The clauses that name the product and those that go on about it, until another thing is spoken of."""
     words = [word for word in stems(product) if len(word) > 2]
     parts = re.split(r"(?<=[.;!?])\s+|,?\s+(?:and|also|plus)\s+(?=(?:i |exchange|return|the |my |modify|get a))", text)
@@ -64,9 +90,7 @@ def _about(text: str, product: str, options: Collection[str]) -> str:
         own = set(stems(part))
         if words and words[-1] in own:
             speaking = True
-        elif _turns_to_another(part) or (not speaking):
-            speaking = False
-        elif not own & options and re.search(r"\b(my|the)\b", part[:40]):
+        elif _turns_to_another(part) or (not own & options and re.search(r"\b(my|the)\b", part[:40])):
             speaking = False
         if speaking:
             kept.append(part)
@@ -104,11 +128,11 @@ def _option_score(wish: str, key: str, value: str, values: Sequence[str], now: s
     if now is not None and re.search(rf"\bsame (?:\w+ )?{re.escape(plain(key).split()[0])}", wish):
         return 4.0 if value == now else 0.0
     named = [option for option in values if _says(wish, key, option)]
-    aimed = _aims_at(wish, key)
+    aimed = _aim(wish, key, values)
     if named and not (aimed and named == [now]) and not (now in named and len(named) > 1 and value == now):
         return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
-    if aimed:
-        return _towards(wish, value, values, now)
+    if aimed is not None:
+        return _towards(aimed, value, values, now)
     return 1.0 if value == now else 0.0
 
 
@@ -142,15 +166,17 @@ def _counted(wish: str, key: str, now: str | None) -> float | None:
     return _size(now)[0] + step
 
 
-def _towards(wish: str, value: str, values: Sequence[str], now: str | None) -> float:
+def _towards(aim: _Aim, value: str, values: Sequence[str], now: str | None) -> float:
     """How well a value answers "larger", "shortest": in the right direction, the nearest step first."""
-    order = sorted({*values, *([now] if now else [])}, key=_size)
+    known = set(values) if now is None else {*values, now}
+    order = sorted(known, key=_size)
+    if value not in order:
+        return 0.0
     step = order.index(value) - (order.index(now) if now else 0)
-    if _MOST.search(wish) or _LEAST.search(wish):
+    if aim.extreme:
         share = order.index(value) / max(1, len(order) - 1)
-        return 3.0 * (share if _MOST.search(wish) else 1 - share)
-    up = _MORE.search(wish) is not None
-    return 3.0 - 0.1 * abs(step) if (step > 0) == up and step else 0.0
+        return 3.0 * (share if aim.up else 1 - share)
+    return 3.0 - 0.1 * abs(step) if (step > 0) == aim.up and step else 0.0
 
 
 def _says(wish: str, key: str, option: str) -> bool:
@@ -165,21 +191,32 @@ def _says(wish: str, key: str, option: str) -> bool:
     return any(len(form) > 0 and re.search(rf"(?<![\w-]){re.escape(form)}(?![\w-])", wish) for form in forms)
 
 
-def _aims_at(wish: str, key: str) -> bool:
-    """Whether a comparison is about this option: it stands beside the option's name, or can only mean it."""
-    compared = "|".join(pattern.pattern for pattern in (_MORE, _LESS, _MOST, _LEAST))
-    words = {word for part in key.split() for word in (plain(part), plain(part).removesuffix("s"))}
-    names = "|".join(re.escape(word) for word in sorted(words) if word)
-    if re.search(
-        rf"(?:{compared})(?:[ ,]+\w+){{0,2}}? (?:{names})|\b(?:{names})\w*(?: \w+){{0,3}}? (?:{compared})", wish
-    ):
-        return True
-    if not re.search(compared, wish):
-        return False
-    hinted = {
-        target for hint, target in _WORDS_OF.items() if re.search(rf"\b{hint}\w*(?:er|est|ier|iest|e?r|e?st)\b", wish)
-    }
-    return bool(words & hinted)
+def _aim(wish: str, key: str, values: Sequence[str]) -> _Aim | None:
+    """The comparison that is about this option: it stands beside the option's name, or can only mean it."""
+    if not any(_ordered(value) for value in values):
+        return None
+    words = {word for part in key.split() for word in (plain(part), plain(part).removesuffix("s")) if word}
+    for pattern, aim in _AIMS:
+        for found in pattern.finditer(wish):
+            before = re.split(r"[.,;]", wish[: found.start()])[-1].split()[-4:]
+            after = re.split(r"[.,;]", wish[found.end() :])[0].split()[:3]
+            if words & {word.removesuffix("s") for word in (*before, *after)}:
+                return aim
+            said = (found.group(), *after[:1])
+            meant = {
+                word
+                for hint, targets in _WORDS_OF.items()
+                for word in targets.split()
+                if any(w.startswith(hint) for w in said)
+            }
+            if words & meant:
+                return aim
+    return None
+
+
+def _ordered(value: str) -> bool:
+    """Whether a value has a place on a scale."""
+    return any(plain(value) in scale for scale in _SCALES) or re.match(r"\W*\d", value) is not None
 
 
 def _size(value: str) -> tuple[float, str]:

@@ -19,6 +19,7 @@ from shopfloor.evaluation.suites.chat import (
     numbers_in,
 )
 from shopfloor.settings import load_settings
+from tests.fakes.gemini import FakeGemini, calls, fails, says
 
 CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
 OPEN, SEALED = CASES / "chat_open.yaml", CASES / "chat_sealed.yaml"
@@ -111,15 +112,55 @@ def test_shipped_expectations_are_all_known_fields() -> None:
                 assert set(turn.get("expect", {})) <= known, f"{path.name}: {case['id']}: {turn['user']}"
 
 
-async def test_first_dialogues_through_the_real_assistant(tmp_path: Path) -> None:
-    run = await run_suite(make_suite(), EvalRequest(cases=OPEN, limit=4), load_settings(data=tmp_path))
-    assert run.report.n == 4
+async def test_first_dialogues_through_the_real_assistant(tmp_path: Path, models_path: Path) -> None:
+    run = await run_suite(
+        make_suite(), EvalRequest(cases=OPEN, limit=3), load_settings(data=tmp_path, models=models_path)
+    )
+    assert run.report.n == 3
     assert list(run.report.metrics) == ["turns_ok", "dialogues_ok"]
     assert run.report.metrics["turns_ok"] >= 0.8, [record.note for record in run.records]
     assert run.report.artefacts.runtime
 
 
-async def test_another_supervisor_is_refused(tmp_path: Path) -> None:
+async def test_another_supervisor_is_refused(tmp_path: Path, models_path: Path) -> None:
     request = EvalRequest(cases=OPEN, limit=1, options={"supervisor": "oracle"})
     with pytest.raises(InputError, match="oracle"):
-        await run_suite(make_suite(), request, load_settings(data=tmp_path))
+        await run_suite(make_suite(), request, load_settings(data=tmp_path, models=models_path))
+
+
+DIALOGUE = """
+- id: scripted
+  turns:
+    - user: "a rain jacket for hiking"
+      expect: {route: recommendation, skus_any: [SKU_JCK_02], contains: ["Skarn Rain Jacket"], numbers: [149]}
+    - user: "is it in London?"
+      expect: {route: inventory, contains: [London], numbers: [18]}
+    - user: "how much was it?"
+      expect: {numbers: [149], not_contains: ["15 EUR"]}
+    - user: "and the weight?"
+      expect: {numbers: [390], cards: false}
+    - user: "thank you"
+      expect: {route: supervisor, cards: false, contains: welcome}
+"""
+
+
+async def test_remote_supervisors_script_and_what_it_gets_wrong(tmp_path: Path, models_path: Path) -> None:
+    cases = tmp_path / "scripted.yaml"
+    cases.write_text(DIALOGUE, encoding="utf-8")
+    script = [
+        calls(("recommend", {"query": "rain jacket for hiking", "count": 3})),
+        says("The Skarn Rain Jacket suits you; it costs 149.00 EUR."),
+        calls(("check_inventory", {"question": "Is it in stock in London?", "sku": "SKU_JCK_02", "city": "London"})),
+        says("London has 18 of the Skarn Rain Jacket."),
+        says("It costs 15 EUR."),  # no fact: what the catalogue says must come instead
+        fails(503),  # the rules and the local router answer
+        says("You are welcome."),
+    ]
+    async with FakeGemini(script) as gemini:
+        settings = load_settings(
+            data=tmp_path, models=models_path, google_api_key="test", gemini_base_url=gemini.url, gemini_retries=0
+        )
+        request = EvalRequest(cases=cases, options={"supervisor": "gemini"})
+        run = await run_suite(make_suite(), request, settings)
+    assert run.report.metrics["turns_ok"] == 1.0, [record.note for record in run.records]
+    assert len(gemini.requests) == len(script)

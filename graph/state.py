@@ -3,6 +3,8 @@
 Everything in :class:`ShopState` is plain JSON (messages apart), so any checkpointer can keep it and another version of
 the program can read it. A new turn is known by its human message: the supervisor clears what belonged to the last one.
 """
+# LangGraph is a namespace package: its py.typed is not found from its subpackages.
+# pyright: reportMissingTypeStubs=false
 
 from collections.abc import Sequence
 from dataclasses import dataclass

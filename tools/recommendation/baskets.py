@@ -1,9 +1,10 @@
 """Ranking from behaviour alone: what goes with a basket, what a shopper buys next. Statistics, learned from the
 shop's own past events and from nothing else.
 
-Item-item kNN over baskets, half of whose weight fades with age; personal frequency with two kinds of decay
-(TIFU-kNN's idea: within a shopper's history and over similar shoppers); a conditional logit fuses the features, with
-weights learned on the shop's own latest baskets (:func:`fit_logit`).
+Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before; how new a product is and
+whether it still sells. A conditional logit fuses the features, with weights learned on the shop's own newest baskets
+(:func:`learn_ranker`). Tried beside them and left out, because the logit gained nothing: EASE over baskets and over
+shoppers, shopper-kNN, prices, the last month's sales, boosted trees.
 """
 
 import math
@@ -19,8 +20,13 @@ from numpy.typing import NDArray
 from shopfloor.tools.recommendation.text import stems
 
 Floats = NDArray[np.float64]
+FEATURES = 17
+SHOWN = 30  # candidates of a choice of the past
+COMMON_WORD = 400  # names: a word in more of them tells nothing
 MAX_BASKET = 150  # larger baskets are stocking up: they say little of what goes together
 HALF_LIFE_DAYS = 90.0
+OWN_HALF_LIFE_DAYS = 120.0  # of a shopper's own purchases
+LEARNED_DAYS = 60.0  # the newest part of the past that weights are learned on
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +113,45 @@ class BasketModel:
                     for other in basket.items:
                         row[other] += weight * share
         self._pairs, self._fresh, self._buyers = pairs, fresh, buyers
+        self._last = last
+        self._first_sold, self._last_sold = np.full(size, last), np.zeros(size, dtype=np.float64)
+        self._own: dict[str, list[Basket]] = defaultdict(list)
+        for basket in learned:
+            rows = list(basket.items)
+            self._first_sold[rows] = np.minimum(self._first_sold[rows], basket.day)
+            self._last_sold[rows] = basket.day
+            if basket.user:
+                self._own[basket.user].append(basket)
         self._idf = _name_idf(history.names)
 
-    def features(self, context: Sequence[int], candidates: Sequence[int]) -> Floats:
-        """Features of each candidate beside a basket, shape (C, 10)."""
+    def features(self, context: Sequence[int], candidates: Sequence[int], user: str | None = None) -> Floats:
+        """Features of each candidate beside a basket and for a shopper, shape (C, FEATURES)."""
+        beside = self._beside(context, candidates)
+        return np.concatenate([beside, self._of_shopper(candidates, user), self._of_age(candidates)], axis=1)
+
+    def _of_shopper(self, candidates: Sequence[int], user: str | None) -> Floats:
+        """What the shopper bought before: fading and plain count, ever, share of their baskets, in the newest one."""
+        out = np.zeros((len(candidates), 5), dtype=np.float64)
+        baskets = self._own.get(user or "", [])
+        place = {row: index for index, row in enumerate(candidates)}
+        for basket in baskets:
+            fade = 0.5 ** ((self._last - basket.day) / OWN_HALF_LIFE_DAYS)
+            for index in (place[item] for item in basket.items if item in place):
+                out[index, :2] += (fade, 1.0)
+                out[index, 2] = 1.0
+                out[index, 4] = basket is baskets[-1]
+        out[:, 3] = out[:, 1] / max(1, len(baskets))
+        out[:, :2] = np.log1p(out[:, :2])
+        return out
+
+    def _of_age(self, candidates: Sequence[int]) -> Floats:
+        """How long a product has been sold and how long it has not been: new ones rise, ended ones are gone."""
+        rows = np.asarray(candidates, dtype=np.int64)
+        sold = np.minimum(self._last - self._first_sold[rows], 200.0) / 100
+        idle = np.minimum(self._last - self._last_sold[rows], 120.0) / 60
+        return np.stack([sold, idle], axis=1)
+
+    def _beside(self, context: Sequence[int], candidates: Sequence[int]) -> Floats:
         out = np.zeros((len(candidates), 10), dtype=np.float64)
         total = max(1.0, float(self.count.sum()))
         for place, item in enumerate(candidates):
@@ -199,48 +240,80 @@ def fit_logit(groups: Sequence[tuple[Floats, NDArray[np.bool_]]], *, steps: int 
     return Logit(mean, scale, weights)
 
 
-def choices_of_past(
-    history: History, count: int, seed: int
-) -> tuple[int, list[tuple[tuple[int, ...], list[int], int]]]:
-    """Held-out choices from the newest baskets: (first basket held out, [(context, candidates, how many are taken)]).
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A basket of the past cut in two: what was in it, and candidates whose first ``taken`` were in it too."""
 
-    A basket is cut in two; candidates are its hidden items (at most 5) and others, half drawn by popularity, half by
-    likeness of names, as a shop's page would have them.
+    context: tuple[int, ...]
+    candidates: tuple[int, ...]
+    taken: int
+    user: str
+
+
+def choices_of_past(history: History, count: int, seed: int) -> tuple[int, list[Choice]]:
+    """Held-out choices from the newest baskets, and the index of the first basket held out.
+
+    Candidates are a basket's hidden items (at most 5) and others up to 30: half drawn by popularity, half among the
+    products whose names are most like the basket's, as a shop's page would have them.
     """
     rng = np.random.default_rng(seed)
     usable = [i for i, basket in enumerate(history.baskets) if 3 <= len(basket.items) <= MAX_BASKET]
-    kept = usable[-min(count, len(usable) // 4) :] if len(usable) >= 40 else []
-    if not kept:
+    newest = [i for i in usable if history.baskets[i].day > history.baskets[-1].day - LEARNED_DAYS]
+    kept = newest if 0 < len(newest) <= len(usable) // 2 else usable[-(len(usable) // 4) :]
+    if len(usable) < 40 or not kept:
         return len(history.baskets), []
     start = kept[0]
+    if len(kept) > count:
+        kept = [kept[i] for i in sorted(rng.choice(len(kept), size=count, replace=False))]
     popular = np.bincount([i for b in history.baskets[:start] for i in b.items], minlength=len(history.sku)) + 0.1
-    by_word: dict[str, list[int]] = defaultdict(list)
-    for row, words in enumerate(history.names):
-        for word in words:
-            by_word[word].append(row)
-    out: list[tuple[tuple[int, ...], list[int], int]] = []
+    likeness = _NameIndex(history.names)
+    out: list[Choice] = []
     for index in kept:
-        items = list(rng.permutation(history.baskets[index].items))
+        items = [int(item) for item in rng.permutation(history.baskets[index].items)]
         taken = items[: max(1, min(5, len(items) // 3))]
-        context = tuple(int(i) for i in items[len(taken) : len(taken) + 12])
-        own = set(map(int, items))
-        alike = Counter(
-            o for c in context for word in history.names[c] for o in by_word[word] if len(by_word[word]) < 400
-        )
-        near = [row for row, _ in alike.most_common(60) if row not in own][:13]
-        drawn = rng.choice(len(history.sku), size=40, replace=False, p=popular / popular.sum())
-        others = [int(row) for row in drawn if int(row) not in own and int(row) not in near][
-            : 30 - len(taken) - len(near)
-        ]
-        out.append((context, [*map(int, taken), *near, *others], len(taken)))
+        context, own = tuple(items[len(taken) : len(taken) + 12]), set(items)
+        near = [row for row in likeness.nearest(context) if row not in own][: (SHOWN - len(taken)) // 2]
+        drawn = rng.choice(len(popular), size=min(60, len(popular)), replace=False, p=popular / popular.sum())
+        others = [int(row) for row in drawn if int(row) not in own and int(row) not in near]
+        candidates = (*taken, *near, *others[: SHOWN - len(taken) - len(near)])
+        out.append(Choice(context, candidates, len(taken), history.baskets[index].user))
     return start, out
 
 
-def learn_ranker(history: History, *, count: int = 800, seed: int = 0) -> Logit | None:
+class _NameIndex:
+    """Products by the rare words of their names."""
+
+    def __init__(self, names: Sequence[frozenset[str]]) -> None:
+        self._names = names
+        self._idf = _name_idf(names)
+        self._rows: dict[str, list[int]] = defaultdict(list)
+        for row, words in enumerate(names):
+            for word in words:
+                self._rows[word].append(row)
+
+    def nearest(self, context: Sequence[int]) -> list[int]:
+        """Rows most like a basket by name, best first."""
+        alike: dict[int, float] = defaultdict(float)
+        for word in (word for item in context for word in sorted(self._names[item])):
+            rows = self._rows[word]
+            if len(rows) < COMMON_WORD:
+                for row in rows:
+                    alike[row] += self._idf[word]
+        return sorted(alike, key=lambda row: -alike[row])[:100]
+
+
+def learn_ranker(history: History, *, count: int = 2000, seed: int = 0) -> Logit | None:
     """Learn how to weigh the features from the shop's newest baskets; None when its past is too short."""
     start, choices = choices_of_past(history, count, seed)
     if len(choices) < 40:
         return None
     model = BasketModel(history, start)
-    groups = [(model.features(context, rows), np.arange(len(rows)) < taken) for context, rows, taken in choices]
-    return fit_logit(groups)
+    return fit_logit(
+        [
+            (
+                model.features(choice.context, choice.candidates, choice.user),
+                np.arange(len(choice.candidates)) < choice.taken,
+            )
+            for choice in choices
+        ]
+    )

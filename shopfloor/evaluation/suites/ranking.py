@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from shopfloor.evaluation.metrics import ndcg_at, reciprocal_rank
 from shopfloor.evaluation.runner import Case, CaseScore, Suite, SuiteContext
 from shopfloor.store.database import connect
-from shopfloor.tools.recommendation.baskets import BasketModel, Logit, fit_logit, learn_ranker, load_history
+from shopfloor.tools.recommendation.baskets import FEATURES, BasketModel, Logit, fit_logit, learn_ranker, load_history
 
 
 class Item(BaseModel):
@@ -76,9 +76,10 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
         rows = self._history.row_of
         context = [rows[item.sku] for item in question.context_items if item.sku in rows]
         known = [item.sku in rows for item in question.candidates]
-        out = np.zeros((len(known), 10))
+        out = np.zeros((len(known), FEATURES))
         places = [place for place, here in enumerate(known) if here]
-        out[places] = self._model.features(context, [rows[question.candidates[place].sku] for place in places])
+        here = [rows[question.candidates[place].sku] for place in places]
+        out[places] = self._model.features(context, here, question.user_id)
         return out
 
     async def predict(self, question: RankingQuestion) -> list[str]:
@@ -106,7 +107,9 @@ class RankingSuite(Suite[RankingCase, RankingQuestion, list[str]]):
 
 
 def _question(case: RankingCase) -> RankingQuestion:
-    return RankingQuestion(context_items=case.context_items, candidates=case.candidates)
+    return RankingQuestion(
+        context_items=case.context_items, candidates=case.candidates, user_id=case.user_id, date=case.date
+    )
 
 
 def make_suite() -> RankingSuite:

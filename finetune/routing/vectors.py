@@ -64,7 +64,7 @@ def _read(path: Path) -> dict[bytes, NDArray[np.float16]]:
     if not path.is_file():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             return {key.tobytes(): row for key, row in zip(kept["keys"], kept["vectors"], strict=True)}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         _LOG.warning("the vectors in %s can't be read (%s); they are made anew", path, error)

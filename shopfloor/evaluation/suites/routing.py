@@ -39,7 +39,7 @@ from shopfloor.settings import Settings
 from shopfloor.tools.schemas import Route
 
 LABELS: tuple[Route, ...] = get_args(Route)
-ADAPTING = HeadRecipe(c=4.0, iterations=60, folds=5)
+ADAPTING = HeadRecipe(c=4.0, iterations=40, folds=3)
 """How a head learns on from a shop's own messages."""
 Metric = Callable[[Floats, Floats], float]
 

@@ -234,6 +234,9 @@ class RecommendationAgent:
         words = search_words(parsed)
         text = text_scores(connection, snapshot, words, rows)
         named = coverage(snapshot, (*parsed.head, *parsed.terms))
+        spoken = (text[rows] > 0) | (named[rows] > 0)
+        if parsed.terms and not (parsed.categories or parsed.head) and spoken.any():
+            rows = rows[spoken]  # who names a thing wants no padding
         month = (query.now or datetime.now(UTC)).month
         signals = fused(parsed, snapshot, past, text, named, rows, month, self._weights)
         if self._settings.out_of_stock == "demote" and snapshot.has_stock:

@@ -308,12 +308,11 @@ def learn_ranker(history: History, *, count: int = 2000, seed: int = 0) -> Logit
     if len(choices) < 40:
         return None
     model = BasketModel(history, start)
-    return fit_logit(
-        [
-            (
-                model.features(choice.context, choice.candidates, choice.user),
-                np.arange(len(choice.candidates)) < choice.taken,
-            )
-            for choice in choices
-        ]
-    )
+    groups: list[tuple[Floats, NDArray[np.bool_]]] = []
+    for choice in choices:
+        known = model.count[list(choice.candidates)] > 0  # what was never sold before tells nothing of the features
+        taken = (np.arange(len(known)) < choice.taken)[known]
+        if taken.any():
+            features = model.features(choice.context, choice.candidates, choice.user)
+            groups.append((features[known], taken))
+    return fit_logit(groups) if groups else None

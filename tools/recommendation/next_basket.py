@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shopfloor.tools.recommendation.baskets import BasketModel, History
 
 Floats = NDArray[np.float64]
+TREND_DAYS = 30.0
 MAX_PAST = 40  # newest baskets of a shopper that count
 
 
@@ -39,7 +40,17 @@ class NextBasketModel:
                 row = self._user_row[basket.user]
                 self._people[row] *= self._weights.own_decay
                 self._people[row, list(basket.items)] += 1.0
+        self._trend = self._trend_of(history)
         self._norms = np.linalg.norm(self._people, axis=1) + 1e-9
+
+    def _trend_of(self, history: History) -> Floats:
+        """How well each product sells of late, on a log scale: what is gone is not bought again."""
+        out = np.zeros(len(history.sku), dtype=np.float64)
+        last = history.baskets[-1].day if history.baskets else 0.0
+        for basket in history.baskets:
+            if last - basket.day <= TREND_DAYS:
+                out[list(basket.items)] += 1.0
+        return np.log1p(out)
 
     def scores(self, past: Sequence[Sequence[int]], user: str | None = None) -> Floats:
         """A score for every product. ``user`` is left out of the similar shoppers."""
@@ -56,8 +67,8 @@ class NextBasketModel:
             for item in basket:
                 recent[item] = recent.get(item, 0.0) + weights.own_decay**place / len(basket)
         parts = (
-            (weights.own, own),
-            (weights.habit, count / max(1, len(newest))),
+            (weights.own, own * self._trend),
+            (weights.habit, count * self._trend),
             (weights.knn, self._items.neighbours(recent)),
             (weights.people, self._similar(own, user)),
             (weights.popular, np.log1p(self._items.recent)),

@@ -21,7 +21,7 @@ _DEARER = re.compile(
     r"\b(?:more expensive|dearer|pricier|more premium|higher[- ]end|fancier|better quality|nicer quality)\b(?! than \d)"
 )
 _OTHERS = re.compile(
-    r"\b(?:something else|anything else|others?|another(?: one)?|different(?: ones?)?|more options|more choices|"
+    r"\b(?:something else|anything else|others?|another(?: one)?|different(?: ones?)?|more options|more choices|(?:^|and )more(?=\s*$|[.?!])|"
     r"not (?:that|this|those|these)(?: ones?)?(?=\s*(?:$|[,.!?]|please))|show (?:me )?more|any more|next ones?|alternatives?|what else|other options|more please)\b"
 )
 _LIKE = re.compile(
@@ -41,6 +41,8 @@ _LEANS = re.compile(
 )
 # "And something to cook in?" asks for another thing, whatever it is.
 _FRESH = re.compile(r"\b(?:something|anything) (?:to|for|that)\b")
+# "Boots too" is for the same person.
+_ALONGSIDE = re.compile(r"^(?:and|also|plus)\b|\b(?:too|as well|also)\b")
 _PURPOSE = re.compile(
     r"^(?:and |but |it is |they are )?(?:for|to) (?:\w+ing\b|(?:a |the )?(?:office|wedding|party|trip|winter|summer|beach))"
 )
@@ -77,6 +79,8 @@ def refine(
     if leans and query.previous is not None:
         previous = query.previous
         out = _merge(_kept(previous) if cheaper or dearer or more else previous, _described(out, query.text))
+    if not leans and query.previous is not None and _ALONGSIDE.search(text):
+        out = replace(out, gender=out.gender or query.previous.gender, age=out.age or query.previous.age)
     if leans and more is not None:
         out = _exceeding(out, more, reference, snapshot)
     if cheaper or dearer or reference.explicit:

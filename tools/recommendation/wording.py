@@ -210,7 +210,8 @@ def _own_parts(facts: Facts, parsed: ParsedRequest, said_already: str) -> Iterat
             parts = [part for part in parts if part not in _VAGUE and part not in said_already]
             parts.sort(key=lambda part: not wanted & set(stems(part)))
             if parts:
-                yield Part(form, form.format(_joined([_PURPOSES.get(p, p) for p in parts[:2]])).replace(", ", " and "))
+                listed = [one.strip() for p in parts[:2] for one in _PURPOSES.get(p, p).split(",") if one.strip()]
+                yield Part(form, form.format(_joined(listed)))
 
 
 # Notes ---------------------------------------------------------------------------------------------------------------

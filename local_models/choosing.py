@@ -28,10 +28,32 @@ async def open_chosen(settings: Settings) -> Runtime:
             return await _open_openai(settings, choice)
         case "ollama":
             return await _open_ollama(settings, choice)
-        case _:
-            raise ConfigError(
-                f"the runtime {choice.runtime} can't be served by this version: set SHOPFLOOR_RUNTIME=auto"
-            )
+        case "hf":
+            return await _open_hf(settings, choice)
+        case "llama-cpp" | "mlx":
+            raise ConfigError(f"the runtime {choice.runtime} can't be served yet: set SHOPFLOOR_RUNTIME=auto")
+
+
+async def _open_hf(settings: Settings, choice: Choice) -> Runtime:
+    from shopfloor.local_models.files import find_model
+    from shopfloor.local_models.hf import HfOptions, HfRuntime
+    from shopfloor.local_models.llama_server import usable_cores
+
+    embedded = choice.profile.name == "cpu" and settings.model_name is None  # the file that is there anyway
+    model = settings.model if settings.model is not None or not embedded else find_model(settings)
+    repository = settings.model_name or choose_model(choice, "recommendation", settings.accepted_licences)[1]
+    options = HfOptions(
+        model=model,
+        repository=repository,
+        models_path=settings.models_path,
+        context=settings.model_ctx,
+        slots=settings.model_slots,
+        threads=settings.model_threads or usable_cores(),
+        timeout_s=settings.model_timeout_s,
+        profile=choice.profile.name,
+        four_bit=choice.profile.name == "rtx3060-6gb",
+    )
+    return await HfRuntime.open(options)
 
 
 async def _open_ollama(settings: Settings, choice: Choice) -> Runtime:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
-from shopfloor.local_models.llama_server import Call, LlamaServer, ServerOptions
+from shopfloor.local_models.llama_server import LlamaServer, ServerOptions
 from shopfloor.local_models.openai_wire import llama_chat_body, read_piece
 from shopfloor.local_models.runtime import ModelInfo
 from shopfloor.local_models.scoring import score_prompt
 from shopfloor.local_models.slots import SlotPool
 from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.workers import Call
 
 T = TypeVar("T")
 

@@ -5,14 +5,11 @@ call runs in a thread of its own and hands its events to the event loop. A call 
 stopped from the callback; that is at the next token, or at the next piece of a long prompt.
 """
 
-import asyncio
 import http.client
 import json
 import os
 import secrets
-import threading
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,12 +18,12 @@ from urllib.parse import urlsplit
 import psutil
 
 from shopfloor.errors import ContextOverflowError, ModelError
+from shopfloor.local_models.workers import Call, Workers
 
 if TYPE_CHECKING:
     from xllamacpp import CommonParams, Server
 
 Json = dict[str, Any]  # a request or an answer of the server, as it goes over the wire
-END = object()
 SPIN_COUNT = "20000"
 
 
@@ -52,51 +49,6 @@ def usable_cores() -> int:
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
-class Call:
-    """One running request, as the event loop sees it."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[object] = asyncio.Queue()
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Abort the generation; the slot is free as soon as the server notices."""
-        self._stopped.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nobody waits any longer."""
-        return self._stopped.is_set()
-
-    def put(self, event: object) -> bool:
-        """Hand an event to the waiting task (from any thread); returns True when the generation should stop."""
-        if not self.stopped:
-            self._deliver(event)
-        return self.stopped
-
-    def finish(self, error: BaseException | None) -> None:
-        """End the events, with an error or well (from any thread); those who still wait hear of it even when stopped."""
-        self._deliver(END if error is None else error)
-
-    def _deliver(self, event: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-        except RuntimeError:  # the loop was closed with the request under way: nobody waits
-            self.stop()
-
-    async def events(self) -> AsyncIterator[Json]:
-        """The server's messages, until it is done.
-
-        Raises:
-            ModelError: the server refused or failed.
-        """
-        while (event := await self._events.get()) is not END:
-            if isinstance(event, BaseException):
-                raise event
-            yield cast(Json, event)
-
-
 class LlamaServer:
     """A loaded model. Its methods block: call them in a thread, or use ``start``."""
 
@@ -114,28 +66,11 @@ class LlamaServer:
                 f"{options.path} can't be loaded ({error}): check the file, memory and SHOPFLOOR_MODEL"
             ) from error
         self._address = urlsplit(self._server.listening_address)
-        self._threads = ThreadPoolExecutor(options.slots * 2 + 2, thread_name_prefix="model")
-        self._running: set[Call] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._workers = Workers(options.slots * 2 + 2)
 
     def start(self, work: Callable[[Call], None], finished: Callable[[], None]) -> Call:
         """Run ``work`` in a thread; ``finished`` is called there at the end, whatever happened."""
-        call = Call()
-        with self._lock:
-            if self._closed:
-                finished()
-                raise ModelError("the local model is shut down")
-            self._running.add(call)
-            future = self._threads.submit(work, call)
-        future.add_done_callback(lambda done: self._finish(call, done, finished))
-        return call
-
-    def _finish(self, call: Call, done: "Future[None]", finished: Callable[[], None]) -> None:
-        with self._lock:
-            self._running.discard(call)
-        finished()
-        call.finish(done.exception())
+        return self._workers.start(work, finished)
 
     def chat(self, body: Json, call: Call) -> None:
         """Stream a chat completion into ``call``."""
@@ -168,15 +103,8 @@ class LlamaServer:
 
     def close(self) -> None:
         """Stop running calls and free the memory (blocking). Idempotent."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            for call in self._running:
-                call.finish(ModelError("the local model was shut down"))
-                call.stop()
-        self._threads.shutdown(wait=True)
-        del self._server
+        if self._workers.close():
+            del self._server
 
     def _answer(self, ask: Callable[[], Json | None]) -> Json:
         answer = self._guard(ask)

@@ -6,3 +6,7 @@ compile=(.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --n
 "${compile[@]}" --group dev --output-file requirements/dev.txt
 # Constrained by the larger lock: a checkout that serves and one that tests run the same versions.
 "${compile[@]}" --constraint requirements/dev.txt --output-file requirements/base.txt
+# The heavy libraries' environments, over the same versions: .venvs/NAME by scripts/env.sh. What torch needs for CUDA is
+# left out: the build that gets installed brings it along, and the one for CPUs needs none of it.
+"${compile[@]}" --extra hf --group test --constraint requirements/dev.txt |
+  grep -vE '^(nvidia-|cuda-|triton)' >requirements/hf.txt

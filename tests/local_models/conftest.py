@@ -1,5 +1,6 @@
 """The backends the contract suite runs over. A new runtime adds a name and a fixture, no test."""
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from shopfloor.local_models import open_runtime
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.files import find_model, open_model_file
 from shopfloor.local_models.ollama import OllamaModel, OllamaRuntime
@@ -20,6 +22,8 @@ from tests.fakes.ollama import FakeOllama
 from tests.fakes.serving import serving
 
 BACKENDS = {"embedded": "runtime", "openai": "openai_runtime", "ollama": "ollama_runtime"}
+if importlib.util.find_spec("torch") is not None:  # in .venvs/hf; test_hf_environment.py goes there
+    BACKENDS["hf"] = "hf_runtime"
 SLOW = frozenset({"ollama"})  # the fake runs over the embedded model: its own tests are quick, the whole suite is not
 KEY = "test-key"
 
@@ -73,6 +77,14 @@ def ollama_url(ollama: FakeOllama) -> Iterator[str]:
 async def ollama_runtime(ollama_url: str) -> AsyncIterator[Runtime]:
     """The runtime over it."""
     runtime = await OllamaRuntime.open(OllamaModel(ollama_url, "smollm2:135m", 2048, 60, "cpu"))
+    yield runtime
+    await runtime.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hf_runtime(model_settings: Settings) -> AsyncIterator[Runtime]:
+    """The embedded model's weights in transformers; converted once."""
+    runtime = await open_runtime(model_settings.model_copy(update={"runtime": "hf"}))
     yield runtime
     await runtime.close()
 

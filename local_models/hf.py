@@ -1,0 +1,160 @@
+"""Transformers, with PEFT adapters by name: CUDA (four-bit weights where asked), Apple's MPS, or a CPU.
+
+Its libraries are large and live in an environment of their own: ``scripts/env.sh hf`` makes ``.venvs/hf``.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.errors import ModelError
+from shopfloor.local_models.hf_files import HfSource, find_source
+from shopfloor.local_models.hf_model import HfModel, Put
+from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
+from shopfloor.local_models.slots import SlotPool
+from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.workers import Call, Workers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HfOptions:
+    """What to load and how. ``model`` is a GGUF file or a folder; without it ``repository`` is taken."""
+
+    model: Path | None
+    repository: str
+    models_path: Path
+    context: int
+    slots: int
+    threads: int
+    timeout_s: float
+    profile: str
+    four_bit: bool = False
+
+
+class HfRuntime(StreamingRuntime):
+    """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
+
+    def __init__(self, model: HfModel, info: ModelInfo, options: HfOptions) -> None:
+        super().__init__(info, options.timeout_s)
+        self._model = model
+        self._slots = SlotPool(options.slots)
+        self._workers = Workers(options.slots)
+        self._adapter: str | None = None
+        self._loaded: set[str] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, options: HfOptions) -> "HfRuntime":
+        """Load the model without holding up the event loop.
+
+        Raises:
+            ConfigError: the libraries are not installed.
+            ModelMissingError: the model is not there.
+            ModelError: it can't be loaded.
+        """
+        source, model = await asyncio.to_thread(_load, options)
+        info = ModelInfo(
+            name=source.name,
+            source_hash=source.source_hash,
+            form_hash=source.form_hash,
+            quantisation="nf4" if options.four_bit and model.device == "cuda" else model.precision,
+            runtime="hf",
+            profile=options.profile,
+            licence=source.licence,
+            context=model.context,
+        )
+        return cls(model, info, options)
+
+    async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
+        adapter = self._adapter
+        call = await self._start(lambda running: self._model.generate(ask, adapter, running.put))
+        try:
+            async for piece in call.events():
+                yield piece
+        finally:
+            call.stop()
+
+    async def score(self, prompts: Sequence[str], labels: Sequence[str], *, prefix: str = "") -> NDArray[np.float32]:
+        """Log-probabilities of single-token labels right after each prompt, shape (P, L)."""
+        if not prompts or not labels:
+            return np.zeros((len(prompts), len(labels)), dtype=np.float32)
+        ids = [await self._label_id(label) for label in labels]
+        texts, adapter = [prefix + prompt for prompt in prompts], self._adapter
+        return await self._measured("score", self._run(lambda put: self._model.score(texts, ids, adapter, put)))
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Mean-pooled hidden states of the last layer, shape (len(texts), width)."""
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        adapter = self._adapter
+        return await self._measured("embed", self._run(lambda _put: self._model.embed(texts, adapter)))
+
+    async def count_tokens(self, text: str) -> int:
+        """Tokens of a raw text."""
+        self._check_open()
+        return len(await asyncio.to_thread(self._model.tokens, text))
+
+    async def stats(self) -> RuntimeStats:
+        """Counters, latencies, and the memory of the weights."""
+        return replace(await super().stats(), memory_mb=self._model.memory_mb)
+
+    async def use_adapter(self, name: str | None, folder: Path | None = None) -> None:
+        """Answer with a PEFT adapter from now on, or with the base alone; requests under way keep what they started with.
+
+        Args:
+            name: the adapter's name, its content hash by custom.
+            folder: where it lies; needed the first time a name is used.
+
+        Raises:
+            ModelError: it can't be loaded; nothing changes.
+        """
+        if name is not None and name not in self._loaded:
+            if folder is None:
+                raise ModelError(f"there is no adapter {name!r} here: name its folder")
+            await asyncio.to_thread(self._model.load_adapter, name, folder)
+            self._loaded.add(name)
+        self._adapter = name
+        self._info = replace(self._info, adapter=name)
+
+    async def close(self) -> None:
+        """Stop what runs and give the memory up. Idempotent."""
+        self._closed = True
+        await asyncio.to_thread(self._workers.close)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ModelError("the local model is shut down")
+
+    async def _label_id(self, label: str) -> int:
+        self._check_open()
+        tokens = await asyncio.to_thread(self._model.tokens, label)
+        if len(tokens) != 1:
+            raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
+        return tokens[0]
+
+    async def _start(self, work: Callable[[Call], None]) -> Call:
+        self._check_open()
+        slot = await self._slots.acquire("")
+        return self._workers.start(work, lambda: self._slots.release(slot))
+
+    async def _run(self, work: Callable[[Put], T]) -> T:
+        results: list[T] = []
+        call = await self._start(lambda running: results.append(work(lambda _piece: running.stopped)))
+        try:
+            async for _event in call.events():
+                pass
+        finally:
+            call.stop()
+        return results[0]
+
+
+def _load(options: HfOptions) -> tuple[HfSource, HfModel]:
+    source = find_source(options.model, options.repository, options.models_path)
+    return source, HfModel(source.location, options.context, options.threads, four_bit=options.four_bit)

@@ -1,0 +1,102 @@
+"""Finds what transformers loads: a folder, a repository's name, or a GGUF file converted once and kept."""
+
+import hashlib
+import importlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shopfloor.errors import ConfigError, ModelError, ModelMissingError
+from shopfloor.local_models.files import ModelFile, file_hash, open_model_file
+from shopfloor.local_models.locking import exclusive
+
+MENDING = "run `scripts/env.sh hf` and serve from .venvs/hf, or set SHOPFLOOR_RUNTIME=embedded"
+WHOLE = "converted.txt"  # written last, with the hash of the source
+
+
+@dataclass(frozen=True, slots=True)
+class HfSource:
+    """What to load: ``location`` is a folder or a repository; hashes as in ModelInfo."""
+
+    location: str
+    name: str
+    source_hash: str
+    form_hash: str
+    licence: str
+
+
+def library(name: str) -> Any:
+    """Import a library of the hf environment. Its types are unknown here, where it is not installed.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"SHOPFLOOR_RUNTIME=hf needs the library {name}: {MENDING}") from error
+
+
+def find_source(model: Path | None, repository: str, models_path: Path) -> HfSource:
+    """Settle what to load (blocking; converts a GGUF file once, which takes a minute).
+
+    Raises:
+        ModelMissingError: the file or folder is absent or damaged.
+        ModelError: the conversion failed or there is no room for it.
+    """
+    if model is None:
+        digest = hashlib.sha256(repository.encode()).hexdigest()  # replaced by the loaded revision's
+        return HfSource(repository, repository.rpartition("/")[2], digest, digest, "unknown")
+    if model.is_dir():
+        weights = sorted(model.glob("*.safetensors"))
+        if not weights or not (model / "config.json").is_file():
+            raise ModelMissingError(f"{model} holds no config.json with safetensors: name a model's folder")
+        hashes = [file_hash(path, models_path) for path in weights]
+        digest = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return HfSource(str(model), model.name, digest, digest, "unknown")
+    source = open_model_file(model, models_path)
+    folder = _converted(source, models_path)
+    form = hashlib.sha256(f"{source.sha256} transformers float32".encode()).hexdigest()
+    return HfSource(str(folder), source.name, source.sha256, form, source.licence)
+
+
+def _converted(source: ModelFile, models_path: Path) -> Path:
+    target = models_path / f"{source.sha256[:16]}.hf"
+    try:
+        with exclusive(models_path / f".{target.name}.lock"):
+            if (target / WHOLE).is_file():
+                return target
+            shutil.rmtree(target, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=models_path, prefix=".converting-") as work:
+                folder = Path(work) / "model"
+                _convert(source, folder)
+                (folder / WHOLE).write_text(source.sha256, encoding="utf-8")
+                os.replace(folder, target)
+    except OSError as error:
+        raise ModelError(
+            f"{source.path} can't be converted ({error}): free some space or set SHOPFLOOR_MODELS"
+        ) from error
+    return target
+
+
+def _convert(source: ModelFile, folder: Path) -> None:
+    transformers, torch = library("transformers"), library("torch")
+    where, file = str(source.path.parent), source.path.name
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(where, gguf_file=file)
+        model = transformers.AutoModelForCausalLM.from_pretrained(where, gguf_file=file, dtype=torch.float32)
+    except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(
+            f"transformers can't read {source.path} ({error}): name a folder or a repository instead"
+        ) from error
+    # It takes the weights for quantised still, and refuses to save them; they are plain by now.
+    model.hf_quantizer = None
+    model.is_quantized = False
+    model.quantization_method = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

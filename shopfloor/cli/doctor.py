@@ -1,5 +1,6 @@
 """``shopfloor doctor``: what is here, what is missing, and the command that mends it."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -115,6 +116,11 @@ def check_runtime(_settings: Settings) -> list[Check]:
     """The embedded model's runtime: a wheel on common machines, compiled on others."""
     if importlib.util.find_spec("xllamacpp") is not None:
         version = importlib.metadata.version("xllamacpp")
+        try:
+            importlib.import_module("xllamacpp")
+        except ImportError as error:  # a system library that slim images leave out
+            fix = "apt install libgomp1" if "libgomp" in str(error) else "pip install --force-reinstall xllamacpp"
+            return [Check("model runtime", False, f"xllamacpp {version} can't be loaded: {error}", fix)]
         return [Check("model runtime", True, f"xllamacpp {version}")]
     detail = f"xllamacpp is missing; there is no wheel for every machine, and this is {platform.machine()}"
     fix = "pip install xllamacpp   (without a wheel it compiles: install cmake and a C++ compiler first)"

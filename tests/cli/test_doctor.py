@@ -2,12 +2,13 @@
 
 import json
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from shopfloor.cli import main
-from shopfloor.cli.doctor import check_database, check_gemini, check_model, check_port
+from shopfloor.cli.doctor import check_database, check_gemini, check_model, check_port, check_runtime
 from shopfloor.settings import Settings
 
 
@@ -59,3 +60,14 @@ def test_the_key_is_never_shown(tmp_path: Path) -> None:
     (check,) = check_gemini(settings(tmp_path, google_api_key="sk-very-secret"))
     assert check.ok
     assert "secret" not in check.detail + check.fix
+
+
+def test_a_missing_system_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "xllamacpp"
+    package.mkdir()
+    (package / "__init__.py").write_text('raise ImportError("libgomp.so.1: cannot open shared object file")')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    (check,) = check_runtime(settings(tmp_path))
+    assert not check.ok
+    assert check.fix == "apt install libgomp1"

@@ -332,6 +332,9 @@ def _changes(wish: str, lexicon: Lexicon) -> bool:
 
 def _compared(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """Which of them is warmer?"""
+    wished = re.search(r"\b(recommend|suggest|you have|you got)\b", lowered) and not lowered.startswith("which")
+    if wished or re.search(r"\b(it|its|this one|that one)\b", lowered):
+        return None
     if len(memory.shown) < 2 or not cues.compares(lowered) or cues.asks_stock(lowered):
         return None
     return rule_plan("supervisor", "compared what is shown", reply="details", skus=memory.skus[:_MOST_STOCK_TASKS])

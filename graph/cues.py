@@ -8,12 +8,14 @@ _STOCK = re.compile(
     r"\b(in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
     r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
     r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
-    r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
+    r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|everything|all of it|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
 _PRONOUN = re.compile(
-    r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of them)\b"
+    r"\b(it|its|this|that|this one|that one|them|they|these|those|the one|one|same|both|all of (them|it)|everything)\b"
 )
-_PLURAL = re.compile(r"\b(them|they|these|those|both|all (of )?(them|these|three|two|four|five))\b")
+_PLURAL = re.compile(
+    r"\b(them|they|these|those|both|everything|all of it|all (of )?(them|these|three|two|four|five))\b"
+)
 _CHEAPER = re.compile(
     r"\b(cheaper|cheapest|less expensive|lower[- ]priced?|too (expensive|dear|pricey|costly|much)|more affordable"
     r"|can'?t afford|over my budget|less money|bit cheap)\b"

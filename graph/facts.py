@@ -62,7 +62,7 @@ def read_facts(connection: sqlite3.Connection, skus: Sequence[str]) -> list[Prod
 
 def money(price: float, currency: str) -> str:
     """A price as the assistant writes it."""
-    return f"{price:,.2f} {currency}"
+    return f"{price:,.2f} {currency}".rstrip()
 
 
 def describe(facts: ProductFacts) -> str:

@@ -15,6 +15,7 @@ from shopfloor.graph.aspects import (
     comparison_in,
     content_words,
     kind_of,
+    load_aspects,
     rank,
     sentences,
 )
@@ -23,6 +24,8 @@ from shopfloor.graph.facts import ProductFacts, compare, describe, listed, money
 
 _MOST_SENTENCES = 2
 _MOST_COLUMNS = 6
+_COMMON = frozenset({"price", "colour", "sizes", "rating", "who"})
+_UNKNOWN = "I don't know: our catalogue doesn't say that of"
 _SHORT_VALUE = 60  # characters
 _UNITS = {
     "g": "g", "kg": "kg", "l": "l", "ml": "ml", "cl": "cl", "c": "°C", "f": "°F", "cm": "cm", "mm": "mm", "m": "m", "w": "W", "v": "V", "h": "h",
@@ -55,7 +58,7 @@ def answer_about(facts: ProductFacts, asked: str, columns: Collection[str] = ())
     if said or quoted:
         return " ".join([*said[:2], *quoted])
     if content and kind_of(lowered) == "yes_no" or aspects:
-        return f"I don't know: our catalogue doesn't say that of the {facts.name}. {_what_is_known(facts)}"
+        return f"{_UNKNOWN} the {facts.name}. {_what_is_known(facts)}"
     return describe(facts)
 
 
@@ -63,10 +66,15 @@ def _what_is_known(facts: ProductFacts) -> str:
     columns = [
         f"{_label(column)} {_value(facts, column)}"
         for column in _columns(facts)
-        if column not in {"price", "gender", "rating"} and len(_columns(facts)[column]) <= _SHORT_VALUE
+        if not _said_elsewhere(column) and len(_columns(facts)[column]) <= _SHORT_VALUE
     ]
     known = f"It does say: {'; '.join(columns[:_MOST_COLUMNS])}. " if columns else "This is what it says. "
     return f"{known}{facts.description.strip() or describe(facts)}"
+
+
+def _said_elsewhere(column: str) -> bool:
+    """Whether a column is one of those every product has anyway."""
+    return any(aspect.owns(column) for aspect in load_aspects() if aspect.name in _COMMON) or "review" in column
 
 
 def answer_about_several(
@@ -81,11 +89,14 @@ def answer_about_several(
         best = _best(products, comparison)
         if best is not None:
             return best
+        return f"Our catalogue doesn't tell which of these is {comparison.word}.\n{compare(products)}", products[0]
     aspects = aspects_in(lowered)
     content = content_words(lowered)
     named = frozenset(word for product in products for word in words(product.name))
     if aspects or content - named:
         lines = [answer_about(product, asked, columns) for product in products]
+        if all(line.startswith(_UNKNOWN) for line in lines):
+            return f"{_UNKNOWN} any of these.", products[0]
         if all(len(line) < 400 for line in lines):
             return "\n".join(_headed(product, line) for product, line in zip(products, lines, strict=True)), products[0]
     return compare(products), products[0]

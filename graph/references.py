@@ -63,7 +63,7 @@ def points_past(text: str, count: int) -> bool:
     """Whether a short message is only a place in the list, and the list is not that long."""
     lowered = normal(text)
     match = _ORDINAL.search(lowered)
-    return match is not None and _ORDINALS[match["word"]] > count and len(words(lowered)) <= 5
+    return match is not None and _ORDINALS[match["word"]] > count and len(words(lowered)) <= 7
 
 
 def shown_in(text: str, shown: Sequence[ShownItem]) -> list[ShownItem]:

@@ -1,10 +1,9 @@
 """Ranking from behaviour alone: what goes with a basket, what a shopper buys next. Statistics, learned from the
 shop's own past events and from nothing else.
 
-Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before; how new a product is and
-whether it still sells. A conditional logit fuses the features, with weights learned on the shop's own newest baskets
+Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before. A conditional logit fuses the features, with weights learned on the shop's own newest baskets
 (:func:`learn_ranker`). Tried beside them and left out, because the logit gained nothing: EASE over baskets and over
-shoppers, shopper-kNN, prices, the last month's sales, boosted trees.
+shoppers, shopper-kNN, prices, the last month's sales, how new a product is, boosted trees.
 """
 
 import math
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from shopfloor.tools.recommendation.text import stems
 
 Floats = NDArray[np.float64]
-FEATURES = 17
+FEATURES = 15
 SHOWN = 30  # candidates of a choice of the past
 COMMON_WORD = 400  # names: a word in more of them tells nothing
 MAX_BASKET = 150  # larger baskets are stocking up: they say little of what goes together
@@ -114,12 +113,8 @@ class BasketModel:
                         row[other] += weight * share
         self._pairs, self._fresh, self._buyers = pairs, fresh, buyers
         self._last = last
-        self._first_sold, self._last_sold = np.full(size, last), np.zeros(size, dtype=np.float64)
         self._own: dict[str, list[Basket]] = defaultdict(list)
         for basket in learned:
-            rows = list(basket.items)
-            self._first_sold[rows] = np.minimum(self._first_sold[rows], basket.day)
-            self._last_sold[rows] = basket.day
             if basket.user:
                 self._own[basket.user].append(basket)
         self._idf = _name_idf(history.names)
@@ -127,7 +122,7 @@ class BasketModel:
     def features(self, context: Sequence[int], candidates: Sequence[int], user: str | None = None) -> Floats:
         """Features of each candidate beside a basket and for a shopper, shape (C, FEATURES)."""
         beside = self._beside(context, candidates)
-        return np.concatenate([beside, self._of_shopper(candidates, user), self._of_age(candidates)], axis=1)
+        return np.concatenate([beside, self._of_shopper(candidates, user)], axis=1)
 
     def _of_shopper(self, candidates: Sequence[int], user: str | None) -> Floats:
         """What the shopper bought before: fading and plain count, ever, share of their baskets, in the newest one."""
@@ -143,13 +138,6 @@ class BasketModel:
         out[:, 3] = out[:, 1] / max(1, len(baskets))
         out[:, :2] = np.log1p(out[:, :2])
         return out
-
-    def _of_age(self, candidates: Sequence[int]) -> Floats:
-        """How long a product has been sold and how long it has not been: new ones rise, ended ones are gone."""
-        rows = np.asarray(candidates, dtype=np.int64)
-        sold = np.minimum(self._last - self._first_sold[rows], 200.0) / 100
-        idle = np.minimum(self._last - self._last_sold[rows], 120.0) / 60
-        return np.stack([sold, idle], axis=1)
 
     def _beside(self, context: Sequence[int], candidates: Sequence[int]) -> Floats:
         out = np.zeros((len(candidates), 10), dtype=np.float64)

@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from shopfloor.errors import ShopfloorError
 from shopfloor.http.identity import identify
+from shopfloor.http.openapi import EVENT_STREAM
 from shopfloor.http.service import Service
 from shopfloor.observability import current_trace_id
 from shopfloor.tools.schemas import ErrorEvent, HistoryMessage, Text, ThreadId, TurnEvent, UserId
@@ -47,7 +48,7 @@ def chat_routes(service: Service) -> APIRouter:
             200: {
                 "description": "Server-sent events; the data of each is one TurnEvent as JSON. First route, last done "
                 "or error; items, stock and token events between.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": EVENT_STREAM,
             }
         },
     )

@@ -42,6 +42,18 @@ TAGS = [
     {"name": "mcp", "description": "Model Context Protocol, streamable HTTP"},
 ]
 
+EVENT_STREAM = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "properties": {"event": {"type": "string"}, "data": {"type": "string"}, "id": {"type": "string"}},
+        }
+    }
+}
+"""Server-sent events as OpenAPI sees them: the schema is of one event."""
+
+STREAMED = ("/stream", "/stream_log", "/stream_events")
+
 MCP_PATH: dict[str, Any] = {
     "post": {
         "tags": ["mcp"],
@@ -79,8 +91,10 @@ def build_document(app: FastAPI) -> dict[str, Any]:
     schemas.pop("ValidationError", None)
     components["securitySchemes"] = KEY_SCHEMES
     document["security"] = [{}, *({name: []} for name in KEY_SCHEMES)]
-    for path in cast("dict[str, dict[str, Any]]", document["paths"]).values():
+    for name, path in cast("dict[str, dict[str, Any]]", document["paths"]).items():
         for operation in path.values():
+            if name.endswith(STREAMED):
+                operation["responses"]["200"] = {"description": "LangServe's events", "content": EVENT_STREAM}
             responses = operation.setdefault("responses", {})
             for status, description in ERRORS.items():
                 responses[str(status)] = problem(description)

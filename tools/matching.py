@@ -135,7 +135,7 @@ def tokenise(text: str) -> list[Token]:
 
 def stems(text: str) -> list[str]:
     """The plain singular words of a text."""
-    return [token.stem for token in tokenise(text)]
+    return [stem(word) for word in _WORD.findall(text)]
 
 
 def nearest_word(word: str, words: Iterable[str]) -> str | None:
@@ -156,6 +156,11 @@ def nearest_word(word: str, words: Iterable[str]) -> str | None:
     return min(fitting)[2] if fitting else None
 
 
+def code_shape(code: str) -> str:
+    """Letters to A, digits to 9: ``CO-015`` to ``AA-999``."""
+    return "".join("9" if char.isdigit() else "A" if char.isalpha() else char for char in code)
+
+
 @dataclass(frozen=True, slots=True)
 class ProductEntry:
     """What matching needs of a product."""
@@ -170,6 +175,9 @@ class ProductEntry:
     sizes: tuple[str, ...] = ()
     description: str = ""
     item_ids: tuple[str, ...] = ()
+
+
+LARGE = 5_000  # products; beyond it spelling is compared with a part of the catalogue only
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,7 @@ class ProductMatcher:
         self._ids: dict[str, str] = {}  # SKU or item id in lower case -> SKU
         for number, product in enumerate(self.products):
             self._add(number, product)
+        self.shapes = frozenset(code_shape(sku) for sku in self.by_sku)
         self._common = max(1, len(self.products))
         self.categories = Counter(product.category for product in self.products if product.category)
 
@@ -359,14 +368,23 @@ class ProductMatcher:
         return None
 
     def nearest(self, text: str, limit: int = 5) -> list[str]:
-        """SKUs whose code or name is spelled most like ``text``, best first."""
+        """SKUs whose code or name is spelled most like ``text``, best first.
+
+        In a large catalogue only codes that begin alike and names that share a word are looked at.
+        """
         key = plain(text)
         if not key:
             return []
-        by_code = process.extract(text.casefold(), list(self._ids), scorer=fuzz.ratio, limit=limit, score_cutoff=60)
-        names = [plain(product.name) for product in self.products]
+        code, codes = text.casefold(), self._ids.keys()
+        numbers: Iterable[int] = range(len(self.products))
+        if len(self.products) > LARGE:
+            codes = [other for other in codes if other[:2] == code[:2]] if any(char.isdigit() for char in code) else []
+            words = sorted(filter(None, map(self.resolve_word, stems(text))), key=lambda word: len(self._posting(word)))
+            numbers = sorted({number for word in words[:2] for number in self._posting(word)})[:LARGE]
+        by_code = process.extract(code, codes, scorer=fuzz.ratio, limit=limit, score_cutoff=60)
+        names = {number: plain(self.products[number].name) for number in numbers}
         by_name = process.extract(key, names, scorer=fuzz.token_set_ratio, limit=limit, score_cutoff=55)
-        found = [(score, self._ids[code]) for code, score, _ in by_code]
+        found = [(score, self._ids[near]) for near, score, _ in by_code]
         found += [(score, self.products[number].sku) for _, score, number in by_name]
         found.sort(key=lambda hit: -hit[0])
         return list(dict.fromkeys(sku for _, sku in found))[:limit]

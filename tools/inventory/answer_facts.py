@@ -1,5 +1,6 @@
 """Answers about products themselves: what the shop's data say, and plainly when they do not say it."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
@@ -235,8 +236,10 @@ class FactAnswers:
         name = self.sheet.name
         if fact.key == "gender":
             return f"Yes, the shop lists the {name} for {fact.said}."
+        aside = re.search(rf"\b(for|in|on|at|with) (the )?{re.escape(word)}", self.said) is not None
         if (
             self.said.startswith(("is ", "are "))
+            and not aside
             and len(fact.values) == 1
             and like(word) & {root(fact.values[0].casefold())}
         ):

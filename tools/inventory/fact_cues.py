@@ -43,7 +43,7 @@ def _aspect(name: str, asked: str, keys: str = "", high: str = "", low: str = ""
 
 PRICE = _aspect(
     "price",
-    r"how much (is|are|does|do|would|will|for|was|did)(?! (left|in stock|available|there|remain|you have|we have))|price[ds]?|prices|pricing|costs?|"
+    r"how much (is|are|does|do|would|will|for|was|did)(?! (left|in stock|available|there|remain|you have|we have))(?! (\w+ ){1,4}(weigh|hold|carry|take|store|fit|last))|(is|are) (it|this|that|they|these|those|both) (too |very )?(cheap|expensive|pricey|costly|dear)|price[ds]?|prices|pricing|costs?|"
     r"how (expensive|cheap|costly|dear)|how many (euros?|dollars?|pounds?|quid|bucks)|on (sale|offer)|discount(ed)?|reduced",
     "price cost",
     r"(most|more) (expensive|costly)|dearest|priciest|dearer|pricier|highest price[ds]?",
@@ -121,7 +121,8 @@ ASPECTS: tuple[Aspect, ...] = (
         r"biggest|largest|bigger|larger", r"smallest|smaller",
     ),
     _aspect("speed", r"how fast|speed", "speed", r"fastest|faster", r"slowest|slower"),
-    _aspect("age", r"what ages?|which ages?|how old (should|must|do)|for (what|which) age|age range|age group|suitable age", "age"),
+    _aspect("age", r"what ages?|\d+[- ]years?[- ]olds?|which ages?|how old (should|must|do)|for (what|which) age|age range|age group|suitable age", "age"),
+    _aspect("fit", r"true to size|runs? (small|large|big|tight|true)|fits? (true|small|large|tight)|comes? up (small|big|large)", "fit small large"),
     _aspect("warranty", r"warranty|guarantee[ds]?|warranties", "warranty guarantee"),
     _aspect("way to care for it", r"washed|wash|washing|washable|dry[- ]clean(ed)?|iron(ed)?|tumble dr(y|ied)|dishwasher|care for it|clean it", "care wash washing"),
     _aspect("origin", r"where (is|are|was|were) (\w+ ){1,5}(made|produced|manufactured|grown|from)|country of origin|made in", "origin country made"),

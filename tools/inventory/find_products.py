@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from shopfloor.tools.inventory.lexicon import CONNECTORS, FRAME, HARD_FRAME, NUMBER_WORDS, SPLITTERS
 from shopfloor.tools.inventory.reading import ProductMention, Reading
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import COLOURS, ProductMatch, nearest_word, tokenise
+from shopfloor.tools.matching import COLOURS, ProductMatch, code_shape, nearest_word, tokenise
 
 _CHUNK = re.compile(r"[^\s,;?!()\"“”]+")
 _CODE_WORDS = frozenset({"sku", "skus", "item", "product", "code", "article", "no", "number", "id", "model", "ref"})
@@ -45,7 +45,7 @@ class ProductFinder:
     def codes(self) -> list[ProductMention]:
         """SKUs in any case, and codes shaped like the shop's SKUs that it does not have."""
         found: list[ProductMention] = []
-        shapes = {_shape(sku) for sku in self._matcher.by_sku}
+        shapes = self._matcher.shapes
         for chunk in _CHUNK.finditer(self._reading.text):
             text = chunk.group().rstrip(".:'’").lstrip("'’#")
             start = chunk.start() + chunk.group().find(text)
@@ -58,7 +58,7 @@ class ProductFinder:
             ):
                 first, end = self._reading.mark_span(start, start + len(text), "product")
                 found.append(ProductMention(first, end, text, "one", (sku,), exact=True, strength=1.0))
-            elif sku is None and _shape(text) in shapes and (not text.isdigit() or named) and not text.isalpha():
+            elif sku is None and code_shape(text) in shapes and (not text.isdigit() or named) and not text.isalpha():
                 first, end = self._reading.mark_span(start, start + len(text), "product")
                 nearest = tuple(self._matcher.nearest(text))
                 found.append(ProductMention(first, end, text, "none", nearest, exact=True))
@@ -251,8 +251,3 @@ def _divide(run: Run) -> list[Run]:
         if part.content or part.weak:
             parts.append(part)
     return parts
-
-
-def _shape(code: str) -> str:
-    """Letters to A, digits to 9: ``CO-015`` to ``AA-999``."""
-    return re.sub(r"\d", "9", re.sub(r"[^\W\d_]", "A", code.upper()))

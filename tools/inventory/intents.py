@@ -162,6 +162,8 @@ def _listing_intent(mentions: Mentions, scene: Scene, text: str) -> str | None:
     if mentions.zips and not scene.places:
         return "store_by_zip"
     where = bool(scene.places or mentions.states)
+    if not where and re.search(r"\bwhere (are|is) (you|your)\b", text):
+        return "store_info" if scene.context_place else "stores_in_city"
     if stores and COUNT.search(text):
         return "count_stores"
     if (where or scene.context_place) and ADDRESS.search(text):

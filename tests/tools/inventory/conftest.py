@@ -34,6 +34,17 @@ STORES = [
     ("5", "Bristol Clifton", "Bristol", "United Kingdom", "Hill 4", 51.456, -2.62, None, "", ""),
     ("6", "São Paulo", "São Paulo", "Brazil", "Rua 5", -23.55, -46.63, None, "", ""),
 ]  # fmt: skip
+SAID = [
+    (
+        "GT-1001",
+        4.5,
+        "A spade for deep beds. The handle has a soft grip.",
+        '{"material": "ash|steel", "weight_g": 1900}',
+    ),
+    ("GT-1002", 3.5, "A narrow blade between plants.", '{"material": "steel", "weight_g": 1400, "stainless": true}'),
+    ("GT-2001", 4.0, "Fired twice.", '{"material": "clay", "weather": "frost-proof"}'),
+    ("GT-2002", 4.8, "A glaze like the sea.", '{"material": "clay", "weather": "indoors"}'),
+]
 STOCK = [
     ("1", "GT-1001", "", 12), ("2", "GT-1001", "", 5), ("3", "GT-1001", "", 0), ("4", "GT-1001", "", 2),
     ("2", "GT-1002", "", 1), ("3", "GT-1002", "", 7), ("2", "GT-1003", "", 3), ("6", "GT-1003", "", 3),
@@ -62,6 +73,12 @@ def make_shop(path: Path) -> Path:
         )
         for item_id, size in (("G-S", "S"), ("G-M", "M"), ("G-L", "L")):
             connection.execute("INSERT INTO variants (item_id, sku, size) VALUES (?, 'GT-4001', ?)", (item_id, size))
+        for sku, rating, description, attributes in SAID:
+            connection.execute(
+                "UPDATE products SET rating_mean = ?, rating_count = 4, description = ?, attributes = ? WHERE sku = ?",
+                (rating, description, attributes, sku),
+            )
+        connection.execute("INSERT INTO product_fts (product_fts) VALUES ('rebuild')")
         connection.executemany("INSERT INTO stock VALUES (?, ?, ?, ?)", STOCK)
         for day in range(1, 31):
             connection.execute(

@@ -237,3 +237,51 @@ async def test_a_kind_of_product_in_a_size(agent: InventoryAgent) -> None:
     answer = await agent.answer("which gloves do you have in size M in Lyon?")
     assert answer.structured["quantities"] == {"GT-4001": 3}
     assert (await agent.answer("which gloves do you have in size M in Munich?")).structured["count"] == 0
+
+
+async def test_all_stores_of_a_city_at_once(agent: InventoryAgent) -> None:
+    spade = await agent.answer("is the long handled spade in the Bristol store?")
+    assert spade.status == "answered"
+    assert (spade.slots["city"], spade.structured["quantity"]) == ("Bristol", 2)
+    assert spade.structured["quantities"] == {"4": 2, "5": 0}
+    assert "Bristol Harbourside has 2 and Bristol Clifton has none" in spade.answer
+    can = await agent.answer("are there 8 watering cans in Bristol?")
+    assert can.structured["answer"] is True and can.structured["store_ids"] == [5]
+    none = await agent.answer("border spade in Bristol?")
+    assert none.structured["in_stock"] is False and "Lyon" in none.answer
+    hours = await agent.answer("when do you open in Bristol?")
+    assert "Bristol Harbourside is open Mon-Sun 9-17." in hours.answer
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "said"),
+    [
+        ("what time does it open on saturday?", "hours_on_day", "open 9-14 on Saturday"),
+        ("and the address?", "store_info", "Gartenweg 1"),
+        ("what services does it have?", "store_services", "tool hire and delivery"),
+        ("do they do tool hire?", "has_service", "offers tool hire"),
+        ("is there parking?", "has_service", "don't say whether the Munich store has parking"),
+        ("what are the opening hours?", "store_hours", "Mon-Fri 9-18"),
+    ],
+)
+async def test_the_store_in_focus(agent: InventoryAgent, question: str, intent: str, said: str) -> None:
+    answer = await agent.answer(question, InventoryContext(store_id="2"))
+    assert (answer.status, answer.intent) == ("answered", intent)
+    assert said in answer.answer
+
+
+async def test_the_store_nearest_to_the_city_in_focus(agent: InventoryAgent) -> None:
+    opens = await agent.answer("when does it open?", InventoryContext(city="Augsburg"))
+    assert opens.structured["store_id"] == 2
+    assert "no store in Augsburg" in opens.answer
+    nearest = await agent.answer("which is the closest?", InventoryContext(city="Augsburg"))
+    assert nearest.structured["store_id"] == 2
+
+
+async def test_follow_ups_about_the_product_in_focus(agent: InventoryAgent) -> None:
+    gloves = InventoryContext(sku="GT-4001")
+    assert (await agent.answer("and M?", gloves)).structured["quantities"] == {"3": 3}
+    assert (await agent.answer("and in Lyon?", gloves)).structured["quantity"] == 3
+    assert (await agent.answer("how many in total?", gloves)).structured["total_quantity"] == 13
+    reserved = await agent.answer("can you reserve it for me?", InventoryContext(sku="GT-1002", city="Lyon"))
+    assert "can't reserve" in reserved.answer

@@ -22,8 +22,10 @@ How a suite is added
 2. Add one line to ``SUITES`` in ``shopfloor/evaluation/registry.py``.
 
 What is optional: ``baselines`` (scores of simpler ways over the same cases: the report shows the paired difference),
-``statistics`` (metrics that are no mean of per-case figures), ``fit`` (for ``--train F --sizes ...``), ``make_cases``
-(for suites that make their own requests: ``--requests N``), ``artefacts`` (hashes of what was evaluated).
+``statistics`` (metrics that are no mean of per-case figures), ``fit`` (for ``--train F --sizes ...`` and
+``--folds N``), ``groups`` (cases that ``--folds`` must keep together), ``make_cases`` (for suites that make their own
+requests: ``--requests N``), ``artefacts`` (hashes of what was evaluated). ``everything.PLACES`` says by which file name
+``eval all`` finds a suite's cases.
 
 ``shop``: "required" (``--shop DIR``; ``context.settings.shop`` is then a database of the run's own, in a temporary
 folder, as are all other files the run writes), "demo" (the demo shop unless ``--shop`` is given) or "none".

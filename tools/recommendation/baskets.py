@@ -1,8 +1,8 @@
 """Ranking from behaviour alone: what goes with a basket, what a shopper buys next. Statistics, learned from the
 shop's own past events and from nothing else.
 
-Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before. A conditional logit fuses the features, with weights learned on the shop's own newest baskets
-(:func:`learn_ranker`). Tried beside them and left out, because the logit gained nothing: EASE over baskets and over
+Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before. A conditional logit
+fuses the features, with weights learned on the shop's own newest baskets (:func:`learn_ranker`). Tried beside them and left out, because the logit gained nothing: EASE over baskets and over
 shoppers, shopper-kNN, prices, the last month's sales, how new a product is, boosted trees.
 """
 

@@ -192,7 +192,9 @@ class FactAnswers:
             return whole
         parts = [self._check_word(word) for word in self.words]
         if all(parts):
-            return " ".join(dict.fromkeys(part for part in parts if part))
+            said = " ".join(dict.fromkeys(part for part in parts if part))
+            again = f". Yes. The shop's data for the {self.sheet.name} say: "
+            return said.replace(again, "; ")
         quoted = self._quote(self.words)
         if quoted is not None:
             return quoted

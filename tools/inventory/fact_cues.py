@@ -90,7 +90,7 @@ ASPECTS: tuple[Aspect, ...] = (
     GENDER,
     _aspect(
         "material",
-        r"made (out )?(of|from|in|with)|materials?|fabrics?|composition|ingredients?|consists? of|what is in it|lining",
+        r"made (out )?(of|from|with)|materials?|fabrics?|composition|ingredients?|consists? of|what is in it|lining",
         "material fabric composition ingredient",
     ),
     _aspect(

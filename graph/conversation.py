@@ -14,6 +14,7 @@ from shopfloor.graph.questions import (
     for_others,
     goes_with,
     named_product,
+    one_more,
     product_question,
     store_question,
     superlative,
@@ -53,7 +54,7 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
     if not memory.shown and memory.focus_sku is None:
         return (
             _declined(lowered)
-            or _sku_named(text, lowered, lexicon)
+            or _sku_named(text, lowered, memory, lexicon)
             or goes_with(text, lowered, memory, lexicon)
             or named_product(text, lowered, memory, lexicon)
             or store_question(text, lowered, memory, lexicon)
@@ -90,11 +91,11 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
     if route == "recommendation":
-        task = recommend_task(text, count=count_in(lowered), city=_stock_city(text, lexicon))
+        task = recommend_task(cues.without_owned(text), count=count_in(lowered), city=_stock_city(text, lexicon))
         return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
     if route == "inventory":
         return Plan(route, inventory=(_stock_task(text, lowered, memory, lexicon),), **decided)  # pyright: ignore[reportArgumentType]
-    wish, question = split_mixed(text)
+    wish, question = split_mixed(cues.without_owned(text))
     if question is not None and depends(question, lexicon):
         then = _of_top(question, lexicon)
         task = recommend_task(wish, count=count_in(lowered))
@@ -123,7 +124,7 @@ def split_mixed(text: str) -> tuple[str, str | None]:
     clauses: list[str] = []
     start = 0
     for match in cues.SPLIT.finditer(text):
-        mark = "?" if "?" in match.group() else ""
+        mark = next((mark for mark in "?!." if mark in match.group()), "")
         clauses.append(text[start : match.start()] + mark)
         start = match.end()
     clauses.append(text[start:])
@@ -132,7 +133,7 @@ def split_mixed(text: str) -> tuple[str, str | None]:
     rest = [clause for clause in clauses if clause not in stock]
     if not stock or not rest:
         return text, None
-    return " ".join(rest).strip(" ,;"), " ".join(stock).strip(" ,;")
+    return " ".join(rest).strip(" ,;."), " ".join(stock).strip(" ,;")
 
 
 def depends(question: str, lexicon: Lexicon) -> bool:
@@ -196,7 +197,7 @@ def _replaced(pending: Pending, value: str) -> str | None:
     return replaced if count else None
 
 
-def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:
+def _sku_named(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     sku = lexicon.sku_in(text)
     if (
         sku is None
@@ -206,10 +207,6 @@ def _sku_named(text: str, lowered: str, lexicon: Lexicon) -> Plan | None:
     ):
         return None
     return rule_plan("supervisor", f"asked about {sku}", reply="details", skus=(sku,))
-
-
-def _sku_named_rule(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
-    return _sku_named(text, lowered, lexicon)
 
 
 def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -379,12 +376,13 @@ def _size(memory: Memory) -> str | None:
 
 
 _RULES = (
-    _sku_named_rule,
+    _sku_named,
     which_store,
     store_question,
     goes_with,
     named_product,
     for_others,
+    one_more,
     superlative,
     _mixed_refinement,
     takes_it,

@@ -46,6 +46,13 @@ _ONLY = re.compile(
 _ALSO_FOR = re.compile(
     r"\b(have|got|come|comes|make|sell) (it|them|these|those|this|that|any|one|ones|something) for (?!me\b)(a |an |my |the )?\w+$"
 )
+_OWNED = re.compile(
+    r"(and |but |so )?(i|we|he|she|they)( have|'ve|'s| has)?( already| just)? (have|has|own|owns|got|bought) (?!to\b|been\b)[^?]*$",
+    re.IGNORECASE,
+)
+_ALSO = re.compile(
+    r"^(?!.*\b(thanks?|you|me|bye)\b)(and |ok |oh |maybe )*([\w-]+ ){1,4}(too|also|as well)$|^and (a |an |some |maybe )*([\w-]+ ?){1,3}$"
+)
 _FOR_WHOM = re.compile(
     r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
 )
@@ -166,6 +173,18 @@ def refines(text: str) -> bool:
 def also_for(text: str) -> bool:
     """Asks for what is shown, for somebody else."""
     return _ALSO_FOR.search(text) is not None
+
+
+def without_owned(text: str) -> str:
+    """A wish without the sentences that say what the shopper has already: "We have a tent. Which mats do you suggest?"."""
+    parts = re.split(r"(?<=[.!?;])\s+", text.strip())
+    kept = [part for part in parts if _OWNED.match(part) is None]
+    return " ".join(kept) if kept else text
+
+
+def adds(text: str) -> bool:
+    """Names one more thing: boots too, and a hat."""
+    return _ALSO.match(text) is not None
 
 
 def asks_details(text: str) -> bool:

@@ -102,6 +102,17 @@ def for_others(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pla
     return rule_plan("recommendation", "asked for somebody else", recommend=recommend_task(text, refine=True))
 
 
+def one_more(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Boots too; and a hat: for the same person as before."""
+    if memory.parsed is None or not cues.adds(lowered) or not lexicon.names_product(text):
+        return None
+    if lexicon.place_in(text) is not None or cues.is_question(lowered) or memory.last_route == "inventory":
+        return None
+    if shown_in(text, memory.shown):
+        return None
+    return rule_plan("recommendation", "named one more thing", recommend=recommend_task(text, refine=True))
+
+
 def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """The lightest one; and the cheapest; which of these holds the most; which is brighter?"""
     if not cues.is_short(text):

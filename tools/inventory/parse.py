@@ -8,6 +8,8 @@ from shopfloor.tools.inventory.context import InventoryContext
 from shopfloor.tools.inventory.intents import (
     AVAILABILITY,
     HOW_MANY,
+    LIST_STORES,
+    MOST,
     PRONOUN,
     Scene,
     locator_intent,
@@ -29,6 +31,9 @@ _ORDINALS = {
 }  # fmt: skip
 _THIS_TIME = re.compile(
     r"\b(this|that|these|those|both|same) (week|month|weekend|year|season|quarter|rate|time|moment|pace|speed|morning|day|stores?|shops?|branch(es)?)\b"
+)
+_HOLDS = re.compile(
+    r"\b(has|have|had|sells?|stocks?|carry|carries|keeps?) (it|them|this|that|these|those|one|any|some)\b"
 )
 _WHOLE_SHOP = re.compile(
     r"\b(products?|items?|articles?|goods|things|everything|shops?|company|business|inventory|assortment)\b"
@@ -192,11 +197,17 @@ def _without_product(
     missing: list[ProductMention],
 ) -> Parsed | None:
     """A question that names no product: about the stores, the shop's stock, or the product in focus."""
-    locator = locator_intent(mentions, scene, _are_stores(places, mentions))
-    if locator is not None:
-        return _finish(Parsed(locator, mentions, (), tuple(places)), context)
     focus = _focus(mentions, context)
     pointing = PRONOUN.search(_THIS_TIME.sub(" ", mentions.masked)) is not None
+    which_store = (
+        focus
+        and LIST_STORES.search(mentions.masked)
+        and (_HOLDS.search(mentions.masked) or MOST.search(mentions.masked))
+    )
+    locator = None if which_store else locator_intent(mentions, scene, _are_stores(places, mentions))
+    if locator is not None:
+        return _finish(Parsed(locator, mentions, (), tuple(places)), context)
+    pointing = pointing or bool(which_store and not _WHOLE_SHOP.search(mentions.masked.replace("shop", "")))
     shop = shop_intent(mentions, scene)
     if shop == "units_overall" and focus and not _WHOLE_SHOP.search(mentions.masked):
         pointing = True  # "how many in total?" is about the product in focus

@@ -252,7 +252,8 @@ def choices_of_past(history: History, count: int, seed: int) -> tuple[int, list[
         return len(history.baskets), []
     start = kept[0]
     if len(kept) > count:
-        kept = [kept[i] for i in sorted(rng.choice(len(kept), size=count, replace=False))]
+        drawn_places: list[int] = sorted(int(place) for place in rng.choice(len(kept), size=count, replace=False))
+        kept = [kept[place] for place in drawn_places]
     popular = np.bincount([i for b in history.baskets[:start] for i in b.items], minlength=len(history.sku)) + 0.1
     likeness = _NameIndex(history.names)
     out: list[Choice] = []

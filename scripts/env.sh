@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venvs/NAME from requirements/NAME.txt: an environment of its own for heavy libraries.  Use: make env-hf
+# Makes .venvs/NAME from requirements/NAME.txt: an environment of its own for heavy libraries.  Use: scripts/env.sh hf
 set -euo pipefail
 name=$1
 python=${2:-python3}

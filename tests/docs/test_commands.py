@@ -63,6 +63,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def rate_an_answer(base: str) -> None:
+    """Leave feedback on a recommendation, as a shop in use has it."""
+    wish = {"user_id": "docs", "context": "a warm jacket"}
+    answer = httpx.post(f"{base}/get-recommendations", json=wish, timeout=60).raise_for_status().json()
+    rating = {"user_id": "docs", "recommendation_id": answer["recommendation_id"], "rating": 5}
+    httpx.post(f"{base}/feedback", json=rating, timeout=60).raise_for_status()
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder with a shop, cases and databases; the environment to run commands in; a service behind every port."""
@@ -84,6 +92,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> It
                 pass
             time.sleep(0.1)
         environment["DOCS_PORT"] = str(port)
+        rate_an_answer(f"http://127.0.0.1:{port}")
         yield folder, environment
     finally:
         process.terminate()

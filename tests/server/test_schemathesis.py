@@ -52,6 +52,11 @@ def test_every_documented_route_is_called(server: Served, tmp_path: Path) -> Non
 @pytest.mark.timeout(1500)
 def test_long(server: Served, tmp_path: Path) -> None:
     report = fuzz(
-        server, tmp_path, "--phases=examples,coverage,fuzzing", "--max-examples=60", "--workers=2", timeout=1400
+        server,
+        tmp_path,
+        "--phases=examples,fuzzing",
+        "--max-examples=25",
+        "--exclude-path-regex=config_hash",
+        timeout=1400,
     )
     assert "passed" in report

@@ -337,3 +337,15 @@ def test_a_mixed_message_with_a_sku_is_left_to_the_router() -> None:
     text = "recommend me a backpack and tell me if SKU_JCK_01 is in Delhi"
     assert follow_up(text, Memory(), LEXICON, REPLIES) is None
     assert split_mixed(text) == ("recommend me a backpack", "tell me if SKU_JCK_01 is in Delhi")
+
+
+@pytest.mark.parametrize(
+    "text", ["what's the weather like today?", "whats the weather tomorrow", "tell me a joke", "what time is it"]
+)
+def test_the_world_outside_is_no_product_fact(text: str) -> None:
+    plan = follow_up(text, AFTER_LIST, LEXICON, REPLIES)
+    assert plan is not None and plan.reply == "out_of_scope"
+
+
+def test_what_weather_a_product_is_for_is_one() -> None:
+    assert REPLIES.sure_kind("what weather is the first one made for?") is None

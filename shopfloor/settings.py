@@ -79,6 +79,14 @@ class Settings(BaseSettings):
     model_ranking: Literal["auto", "on", "off"] = Field(
         default="auto", description="the model's score in the ranking: auto counts it where it was measured to help"
     )
+    model_reading: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="the model reads stock questions whose product the rules are unsure of: auto only where it was"
+        " measured to help, which the embedded 135M model was not",
+    )
+    model_reading_timeout_s: float = Field(
+        default=2.0, gt=0, description="after it the answer of the rules stands: it asks, or says what is unknown"
+    )
     out_of_stock: Literal["demote", "hide", "show"] = "demote"
     low_stock_units: int = Field(default=3, ge=0)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from time import perf_counter
+from typing import Literal
 from uuid import uuid4
 
 from opentelemetry import trace
 
-from shopfloor.errors import NotFoundError
+from shopfloor.errors import ModelError, NotFoundError
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.settings import Settings
 from shopfloor.store.database import Database
@@ -16,6 +18,7 @@ from shopfloor.tools.inventory.answering import answer as find_answer
 from shopfloor.tools.inventory.check import Check, check_product
 from shopfloor.tools.inventory.context import InventoryContext
 from shopfloor.tools.inventory.locate import locate
+from shopfloor.tools.inventory.model_slots import make_form, read_slots, wanted, with_slots
 from shopfloor.tools.inventory.outcome import Outcome, Shop
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, explained, parse_question
 from shopfloor.tools.inventory.snapshot import ShopNames, read_names, read_revision
@@ -73,13 +76,19 @@ class InventoryAgent:
         with self._tracer.start_as_current_span("inventory.answer") as span:
             names, here, parsed = await self._parse(question, context)
             parsed_at = perf_counter()
+            read = await self._read_by_model(parsed, names, here)
+            parsed = read.parsed
+            read_at = perf_counter()
             outcome, product, check = await self._catalogue.read(
                 lambda connection: _answer(Shop(connection, names, self._settings), parsed, here)
             )
+            span.set_attribute("inventory.slots_by", read.slots_by)
             span.set_attribute("inventory.intent", outcome.intent)
             span.set_attribute("inventory.status", outcome.status)
         done = perf_counter()
-        timings = {"parse": (parsed_at - started) * 1000, "sql": (done - parsed_at) * 1000}
+        timings = {"parse": (parsed_at - started) * 1000, "sql": (done - read_at) * 1000}
+        if read.asked:
+            timings["model"] = (read_at - parsed_at) * 1000
         return InventoryAnswer(
             status=outcome.status,
             intent=outcome.intent,
@@ -89,7 +98,8 @@ class InventoryAgent:
             options=list(outcome.options),
             product=product,
             stock=self._response(check, outcome.text, timings) if check is not None else None,
-            slots_by="rules",
+            slots_by=read.slots_by,
+            degraded=read.failed,
             timings_ms=timings,
         )
 
@@ -108,6 +118,23 @@ class InventoryAgent:
         names, gazetteer = await self._current_names()
         parsed = await asyncio.to_thread(parse_question, question, context, names, gazetteer)
         return names, _place_of(context, names, gazetteer), parsed
+
+    async def _read_by_model(self, parsed: Parsed, names: ShopNames, here: PlaceRef | None) -> "_Read":
+        """The question with the model's slots, where it may be asked and the rules are unsure of the product."""
+        if self._runtime is None or not wanted(self._settings):
+            return _Read(parsed)
+        form = await asyncio.to_thread(make_form, parsed, names)
+        if form is None:
+            return _Read(parsed)
+        try:
+            slots = await read_slots(form, self._runtime, self._settings.model_reading_timeout_s)
+        except ModelError as error:
+            trace.get_current_span().add_event("read without the model", {"reason": error.code})
+            return _Read(parsed, asked=True, failed=True)
+        if slots is None:
+            return _Read(parsed, asked=True)
+        _, gazetteer = await self._current_names()
+        return _Read(with_slots(parsed, slots, names, gazetteer, here), "model", asked=True)
 
     async def check(self, request: InventoryRequest) -> InventoryResponse:
         """Stock of one product, at a place or everywhere.
@@ -200,6 +227,16 @@ class InventoryAgent:
 
     def _kept(self, gazetteer: Gazetteer) -> ShopNames | None:
         return self._names if gazetteer else self._bare_names
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A question as it is answered: by the rules, or with the model's slots."""
+
+    parsed: Parsed
+    slots_by: Literal["rules", "model"] = "rules"
+    asked: bool = False  # whether the model was
+    failed: bool = False  # whether it failed
 
 
 def _answer(shop: Shop, parsed: Parsed, here: PlaceRef | None) -> tuple[Outcome, ProductRef | None, Check | None]:

@@ -13,6 +13,7 @@ test: .venv/.dev chromium
 	@$(BIN)/pytest $(ARGS)
 
 test-slow: .venv/.dev chromium
+	@bash scripts/env.sh hf "$(PYTHON)"
 	@$(BIN)/pytest -m slow --timeout 1500 $(ARGS)
 
 lint: .venv/.dev

@@ -13,14 +13,14 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Request
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun as AsyncRun
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, BaseMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from langserve import add_routes  # pyright: ignore[reportUnknownVariableType]
 from langserve.schema import CustomUserType
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shopfloor.errors import InputError, NotFoundError, ShopfloorError, TooLargeError
 from shopfloor.http.continuity import Continuity, Said
@@ -46,7 +46,14 @@ def _with_type(message: object) -> object:
     return cast(object, message)
 
 
-LooseMessage = Annotated[AnyMessage, BeforeValidator(_with_type)]
+def _whole(message: AnyMessage) -> AnyMessage:
+    """Refuse pieces of messages: they belong to a stream, not to what was said."""
+    if isinstance(message, BaseMessageChunk):
+        raise ValueError("a piece of a message can't be sent; send the whole message")  # noqa: TRY004  # pydantic's way
+    return message
+
+
+LooseMessage = Annotated[AnyMessage, BeforeValidator(_with_type), AfterValidator(_whole)]
 
 
 class ShopInput(CustomUserType):
@@ -227,8 +234,10 @@ def langserve_routes(service: Service, continuity: Continuity) -> APIRouter:
         assistant = await service.assistant()
         configurable = cast("dict[str, str | None]", config.get("configurable") or {})
         thread_id = configurable.get("thread_id")
+        body = json.loads(await request.body() or b"null")
+        _check_said(body)
         if thread_id:
-            user_id = configurable.get("user_id") or _user_in(json.loads(await request.body()))
+            user_id = configurable.get("user_id") or _user_in(body)
             caller = identify(user_id, thread_id)
             with contextlib.suppress(NotFoundError):
                 await assistant.history(caller.thread_id, caller.user_id)
@@ -251,6 +260,13 @@ def langserve_routes(service: Service, continuity: Continuity) -> APIRouter:
         enable_feedback_endpoint=False,
     )
     return router
+
+
+def _check_said(body: object) -> None:
+    """Refuse a conversation with nothing to answer; LangServe itself refuses one of a wrong shape."""
+    given: object = body.get("input") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    with contextlib.suppress(ValidationError):
+        said_in(ChatInput.model_validate(given).messages)
 
 
 def _user_in(body: object) -> str | None:

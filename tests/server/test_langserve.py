@@ -120,3 +120,23 @@ def test_config_schema_names_thread_and_user(client: httpx.Client) -> None:
     schema = json.dumps(client.get("/shop/config_schema").json())
     assert "thread_id" in schema
     assert "user_id" in schema
+
+
+@pytest.mark.parametrize("route", ["invoke", "stream", "stream_log", "stream_events"])
+@pytest.mark.parametrize("door", ["/shop", "/shop/chat"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ChatMessageChunk", "role": "", "content": []},
+        {"type": "HumanMessageChunk", "content": "a jacket"},
+        {"type": "ai", "content": "hello"},
+        {"type": "human", "content": " "},
+    ],
+)
+def test_nothing_to_answer_is_refused_before_a_stream_begins(
+    server: Served, door: str, route: str, message: dict[str, object]
+) -> None:
+    with server.client() as client:
+        answer = client.post(f"{door}/{route}", json={"input": {"messages": [message]}})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("application/problem+json")

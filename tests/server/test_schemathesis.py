@@ -55,7 +55,7 @@ def test_long(server: Served, tmp_path: Path) -> None:
         server,
         tmp_path,
         "--phases=examples,fuzzing",
-        "--max-examples=25",
+        "--max-examples=12",
         "--exclude-path-regex=config_hash",
         timeout=1400,
     )

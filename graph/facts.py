@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from shopfloor.graph.state import ShownItem
+from shopfloor.tools.phrases import listed, money
 
 _SQL = """
 SELECT p.sku, p.name, p.category, p.currency, p.description, p.colour, p.sizes, p.rating_mean, p.rating_count,
@@ -58,11 +59,6 @@ def read_facts(connection: sqlite3.Connection, skus: Sequence[str]) -> list[Prod
     """Facts of products in the order asked; unknown SKUs are left out."""
     found = {str(row["sku"]): _facts(row) for row in connection.execute(_SQL, (json.dumps(list(skus)),))}
     return [found[sku] for sku in skus if sku in found]
-
-
-def money(price: float, currency: str) -> str:
-    """A price as the assistant writes it."""
-    return f"{price:,.2f} {currency}".rstrip()
 
 
 def describe(facts: ProductFacts) -> str:
@@ -141,13 +137,6 @@ def _attributes(raw: str) -> tuple[tuple[str, str], ...]:
 
 def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split("|") if part.strip())
-
-
-def listed(values: Sequence[str], last: str = "or") -> str:
-    """Words in a row: a, b or c; empty for none."""
-    if len(values) < 2:
-        return values[0] if values else ""
-    return f"{', '.join(values[:-1])} {last} {values[-1]}"
 
 
 def _shorten(text: str) -> str:

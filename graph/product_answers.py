@@ -20,7 +20,8 @@ from shopfloor.graph.aspects import (
     sentences,
 )
 from shopfloor.graph.cues import normal, words
-from shopfloor.graph.facts import ProductFacts, compare, describe, listed, money, sizes_of
+from shopfloor.graph.facts import ProductFacts, compare, describe, sizes_of
+from shopfloor.tools.phrases import listed, money
 
 _MOST_SENTENCES = 2
 _MOST_COLUMNS = 6

@@ -23,6 +23,7 @@ from shopfloor.tools.inventory.outcome import Outcome, Shop, joined, verb
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.sheet import Fact, Sheet, attributes_with, like, read_sheet, root
 from shopfloor.tools.matching import COLOURS, stem, stems
+from shopfloor.tools.phrases import money
 
 ANY = frozenset({"all", "any", "every"})
 LONG_DESCRIPTION = 320
@@ -344,11 +345,6 @@ def facts_for(sheet: Sheet, aspect: Aspect) -> list[Fact]:
         if found:
             return found
     return []
-
-
-def money(price: float, currency: str) -> str:
-    """A price as the assistant writes it."""
-    return f"{price:,.2f} {currency}".strip()
 
 
 def shortened(text: str) -> str:

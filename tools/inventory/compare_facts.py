@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from shopfloor.tools.inventory.answer_facts import FactAnswers, facts_for, money
+from shopfloor.tools.inventory.answer_facts import FactAnswers, facts_for
 from shopfloor.tools.inventory.fact_cues import (
     POPULAR,
     PRICE,
@@ -18,6 +18,7 @@ from shopfloor.tools.inventory.fact_cues import (
 from shopfloor.tools.inventory.outcome import Outcome, Shop, joined
 from shopfloor.tools.inventory.parse import Parsed
 from shopfloor.tools.inventory.sheet import Sheet, like, read_sheet
+from shopfloor.tools.phrases import money
 
 Value = tuple[float, str]
 

@@ -12,6 +12,7 @@ from rapidfuzz import fuzz
 from shopfloor.settings import Settings
 from shopfloor.tools.inventory import queries
 from shopfloor.tools.inventory.snapshot import ShopNames, Store
+from shopfloor.tools.phrases import listed
 
 LISTED = 8  # names said aloud; the structured answer has them all
 
@@ -97,9 +98,7 @@ def joined(parts: Iterable[str], limit: int = LISTED, last: str = "and") -> str:
     items = list(parts)
     if len(items) > limit:
         return f"{', '.join(items[:limit])} {last} {len(items) - limit} more"
-    if len(items) <= 1:
-        return items[0] if items else ""
-    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+    return listed(items, last)
 
 
 def plural(name: str) -> bool:

@@ -40,8 +40,18 @@ def state_feedback_keys(connection: sqlite3.Connection) -> None:
     _run_script(connection, "state_feedback_keys.sql")
 
 
+def state_loop(connection: sqlite3.Connection) -> None:
+    """Datasets, training runs with their steps, and the gate's cases from feedback."""
+    _run_script(connection, "state_loop.sql")
+
+
+def state_artefacts(connection: sqlite3.Connection) -> None:
+    """Learned artefacts, where each stands, and every decision about them."""
+    _run_script(connection, "state_artefacts.sql")
+
+
 CATALOGUE = Schema("catalogue", (catalogue_first,))
-STATE = Schema("state", (state_first, state_feedback_keys))
+STATE = Schema("state", (state_first, state_feedback_keys, state_loop))
 
 
 def open_catalogue(path: Path) -> None:

@@ -1,0 +1,32 @@
+"""The shipped stock questions: their gold is what the demo shop's files say, and how well the rules answer them."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tests.evaluation.stock_gold import Books, case_of
+
+CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
+LINES = Path(__file__).parent
+
+
+@pytest.mark.parametrize("part", ["open", "sealed"])
+def test_gold_is_what_the_files_say(part: str) -> None:
+    books = Books()
+    lines = (LINES / f"stock_{part}.txt").read_text(encoding="utf-8").splitlines()
+    shipped = (CASES / f"inventory_{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in shipped] == [
+        case_of(number, part, line, books) for number, line in enumerate(lines, start=1)
+    ]
+
+
+def test_halves_differ_and_hold_every_intent() -> None:
+    halves = [
+        [json.loads(line) for line in (CASES / f"inventory_{part}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for part in ("open", "sealed")
+    ]
+    assert all(len(half) >= 75 for half in halves)
+    assert not {case["question"] for case in halves[0]} & {case["question"] for case in halves[1]}
+    assert {case["intent"] for case in halves[0]} == {case["intent"] for case in halves[1]}

@@ -75,6 +75,12 @@ class ImportRejectedError(InputError):
     code = "import_rejected"
 
 
+class ArtefactRejectedError(InputError):
+    """A learned artefact is broken, made for another model, or may not take the place; nothing was changed."""
+
+    code = "artefact_rejected"
+
+
 class StoreError(ShopfloorError):
     """The database can't be opened, is of a newer version, or is damaged."""
 

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     checkpoints_kept: int = Field(default=20, ge=1, description="newest checkpoints kept of a thread")
 
     # Local model
-    runtime: Literal["auto", "embedded", "openai", "ollama", "hf"] = Field(
+    runtime: Literal["auto", "embedded", "llama-cpp", "ollama", "hf", "mlx", "openai"] = Field(
         default="auto", description="what runs the model: auto takes the server of model_url if set, else the profile's"
     )
     model_url: str | None = Field(default=None, description="address of the model server, e.g. http://127.0.0.1:8080")
@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     def checkpoint_path(self) -> Path:
         """Conversations (LangGraph checkpoints)."""
         return self.data / "checkpoints.db"
+
+    @property
+    def artefacts_path(self) -> Path:
+        """Learned artefacts (adapters, heads, fusion weights), a folder each."""
+        return self.data / "artefacts"
 
     @property
     def models_path(self) -> Path:

@@ -51,7 +51,7 @@ def state_artefacts(connection: sqlite3.Connection) -> None:
 
 
 CATALOGUE = Schema("catalogue", (catalogue_first,))
-STATE = Schema("state", (state_first, state_feedback_keys, state_loop))
+STATE = Schema("state", (state_first, state_feedback_keys, state_loop, state_artefacts))
 
 
 def open_catalogue(path: Path) -> None:

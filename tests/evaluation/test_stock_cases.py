@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from shopfloor.evaluation.runner import EvalRequest, run_suite
+from shopfloor.evaluation.suites.inventory import make_suite
+from shopfloor.settings import load_settings
 from tests.evaluation.stock_gold import Books, case_of
 
 CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
@@ -30,3 +33,11 @@ def test_halves_differ_and_hold_every_intent() -> None:
     assert all(len(half) >= 75 for half in halves)
     assert not {case["question"] for case in halves[0]} & {case["question"] for case in halves[1]}
     assert {case["intent"] for case in halves[0]} == {case["intent"] for case in halves[1]}
+
+
+async def test_open_questions_are_answered(tmp_path: Path) -> None:
+    run = await run_suite(make_suite(), EvalRequest(cases=CASES / "inventory_open.jsonl"), load_settings(data=tmp_path))
+    failures = [(record.id, record.note) for record in run.records if not record.ok]
+    assert run.report.metrics["exact"] >= 0.98, failures
+    assert run.report.metrics["intent"] >= 0.98, failures
+    assert run.report.metrics["numbers_true"] == 1.0, failures

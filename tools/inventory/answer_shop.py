@@ -159,15 +159,13 @@ class ShopAnswers:
         return self._outcome(slots, facts, text)
 
     def sells_out_soon(self) -> Outcome:
-        horizon = HORIZON_DAYS
-        if "month" in self._parsed.mentions.masked:
-            horizon = 30
+        horizon = self._parsed.mentions.horizon_days or HORIZON_DAYS
         store_id = self._store.store_id if self._store is not None else None
         found = analysis.selling_out(self._shop.connection, horizon, store_id)
         facts: dict[str, JsonValue] = {
             "skus": [item.sku for item in found], "count": len(found), "horizon_days": horizon,
             "days_of_cover": {item.sku: item.days for item in found},
-            "quantities": {item.sku: item.quantity for item in found},
+            "quantities": {item.sku: item.quantity for item in found}, "names": {item.sku: item.name for item in found},
         }  # fmt: skip
         if found:
             said = joined(f"{item.name} ({units(item.quantity)}, {item.days:.1f} days)" for item in found)
@@ -179,7 +177,8 @@ class ShopAnswers:
     def transfer(self) -> Outcome:
         target = self._store.store_id if self._store is not None else None
         found = analysis.transfers(self._shop.connection, self._shop.names, to_store=target)
-        facts: dict[str, JsonValue] = {"transfers": [transfer_facts(item) for item in found]}
+        names: dict[str, JsonValue] = {item.sku: self._shop.product_name(item.sku) for item in found}
+        facts: dict[str, JsonValue] = {"transfers": [transfer_facts(item) for item in found], "names": names}
         if found:
             said = "; ".join(
                 f"{transfer_words(self._shop, item)}: {self._shop.product_name(item.sku)}" for item in found[:4]

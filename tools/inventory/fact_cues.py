@@ -136,8 +136,9 @@ _STOCK = re.compile(
     r"\b(in[- ]stock|stock\w*|availab\w+|sold out|run(s|ning)? out|left|units?|quantit\w+|inventory|reserve|pick (it|them|one)? ?up|"
     r"(stores?|shops?|branch(es)?|outlets?) (has|have|had|near|in|open|hours|is|are|that|with|sells?)|(which|what|any|every|each|all|your|other|another|nearest|closest) (stores?|shops?|branch(es)?)|"
     r"nearest|closest|near me|open(s|ing)?( hours| on| at| until| today)?|where (can|could|do|to)|how many (are|do you|have|of|left|pieces?|pairs?|in)|get it in|how far|"
-    r"deliver\w*|sell out|last (until|till)|re ?order\w*|transfer)\b"
+    r"(do|did) (we|you|they) have of|deliver\w*|sell out|last (until|till)|re ?order\w*|transfer)\b"
 )
+_SUM = re.compile(r"\b(altogether|in total|all together|in all|all in all|overall)\b")
 _MORE = re.compile(
     r"\b(tell me (a bit |a little )?(more|about)|more (about|info\w*|details?)|details?|describe|description|what('s| is| are) (it|that|this|they|these|those|that one|this one)( one)? like"
     r"|what can you (tell|say)|any(thing)? (else )?(i should|to) know|features?|specs?|specifications?|info(rmation)? (on|about)|what about (it|this one|that one)$)\b"
@@ -190,7 +191,7 @@ def asks_about_facts(text: str) -> bool:
     said = plain_question(text)
     if not said or len(said) > 400:
         return False
-    if _STOCK.search(said):
+    if _STOCK.search(said) or (_SUM.search(said) and not PRICE.asked.search(said)):
         return False
     if _MORE.search(said) or chooses_among(said) or yes_no_rest(said) is not None:
         return True

@@ -10,6 +10,7 @@ from shopfloor.tools.places import Gazetteer, Place
 
 ONLINE_WORDS = frozenset({"online", "web", "website", "internet", "webshop", "webstore", "eshop"})
 MAX_WORDS = 5
+GREAT_CITY = 300_000  # people
 BIG_CITY = 150_000  # people; a lower-case word is taken for a city elsewhere only if the city is this big
 
 
@@ -170,8 +171,20 @@ class PlaceFinder:
             and not (position == 0 and len(token.stem) < 4)
             and token.stem not in COLOURS
             and not any(char.isdigit() for char in token.surface)
-            and (self._is_city(position) or self._names.matcher.resolve_word(token.stem) is None)
+            and (
+                self._is_city(position)
+                or self._names.matcher.resolve_word(token.stem) is None
+                or self._is_big_city(position)
+            )
         )
+
+    def _is_big_city(self, position: int) -> bool:
+        """A great city in small letters after "in", which some word of the catalogue only resembles."""
+        word = self._reading.words[position]
+        if self._names.matcher.knows(self._reading.tokens[position].stem) or not self._in_slot(position, position + 1):
+            return False
+        found = self._gazetteer.find(word, None)
+        return bool(found) and found[0].population >= GREAT_CITY
 
     def _is_city(self, position: int) -> bool:
         return self._reading.capitalised(position) and self._gazetteer.knows(self._reading.words[position])

@@ -38,7 +38,7 @@ LIST_STORES = re.compile(
 )
 ZERO = re.compile(
     r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock)|unavailable|"
-    r"ran out|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
+    r"ran out|out of$|(dont|do not|doesnt|does not) (\w+ )?have (\w+ )?any ?more|nothing left|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
 )
 LOW = re.compile(
     r"\b(low|lowest|running (low|out|short)|few(er)?|scarce|nearly (gone|out|empty)|almost (gone|out|empty|sold)|short (on|of|supply)|below|under|at most|or less|"
@@ -53,13 +53,16 @@ COVER = re.compile(
     r"how long (will|does|do|would|until|till|before)|when (will|does|do|would) .*(run out|sell out|be gone))\b"
 )
 SELL_OUT = re.compile(
-    r"\b(at th(is|e current|e present) rate|(will|going to|about to|likely to|might|could|gonna|expected to|before) (\w+ ){0,3}(sell|run)s? out|sells out|(sell|run|selling|running) out (this|next|within|in \d|by|soon)|"
+    r"\b(at th(is|e current|e present|at|e same) (rate|pace|speed|tempo)|(will|going to|about to|likely to|expected to) (\w+ ){0,3}be (sold out|gone|out of stock|used up|empty|unavailable)|"
+    r"(sell|run|selling|running)s? out (\w+ ){0,4}(this|next|within|soon|in the (next|coming))|(keep|carry on|go on) selling|sales (go|carry|keep) on|(will|going to|about to|likely to|might|could|gonna|expected to|before) (\w+ ){0,3}(sell|run)s? out|sells out|(sell|run|selling|running) out (this|next|within|in \d|by|soon)|"
     r"be gone (this|next|within|in|by)|runs out|out of stock (this|next|within) )\b"
 )
 TRANSFER = re.compile(
     rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|"
-    rf"(send|ship|move|shift|spare|lend) (\w+ ){{0,6}}(to|between|from)|(which|what) {_STORE} (should|could|can) (send|give|supply|help)|help out|share stock)\b"
+    rf"(?<!you )(?<!\bu )(send|ship|move|shift|spare|lend|sent|shipped|moved|shifted|lent) (\w+ ){{0,6}}(to(?! (me|my|us)\b)|between|from)|"
+    rf"((which|what) {_STORE}|who) (should|could|can|ought to|must|might|would) (send|ship|give|supply|help|spare|move|lend)|help out|share stock)\b"
 )
+MOVED = re.compile(r"\b(transfer(s|red|ring)?|rebalanc\w+|redistribut\w+)\b")
 ALTERNATIVES = re.compile(
     r"\b(alternatives?|similar|substitutes?|something like|replacements?|equivalents?|comparable|instead of|like it|in place of)\b"
 )
@@ -106,6 +109,8 @@ def locator_intent(mentions: Mentions, scene: Scene, places_are_stores: bool) ->
     """The store locator's intent, or None when the question is about stock."""
     text = mentions.masked
     nearest = NEAREST.search(text) is not None
+    if TRANSFER.search(text) and not mentions.services:
+        return None
     if mentions.services:
         return _service_intent(mentions, scene, nearest)
     if FACILITY.search(mentions.text.casefold()) and (scene.places or scene.context_place):
@@ -208,7 +213,12 @@ def _analysis_intent(text: str, scene: Scene) -> str | None:
         return "reorder_point"
     if COVER.search(text) or SELL_OUT.search(text):
         return "days_of_cover"
-    if TRANSFER.search(text) and not LIST_STORES.search(re.sub(r"\bwhich stores? (should|can|could)\b", "", text)):
+    if MOVED.search(text) or (
+        TRANSFER.search(text)
+        and not LIST_STORES.search(
+            re.sub(rf"\b((which|what) {_STORE}|who) (should|can|could|ought|must|might|would)\b", "", text)
+        )
+    ):
         return "transfer"
     if ALTERNATIVES.search(text) and not (
         NEAREST.search(text) or re.search(rf"\b(alternative|other|another) {_STORE}\b", text)
@@ -264,9 +274,12 @@ def shop_intent(mentions: Mentions, scene: Scene) -> str | None:
     limits = [amount for amount in amounts if amount.sense in ("at_most", "fewer_than")]
     zero = ZERO.search(text) or any(amount.value == 0 for amount in amounts)
     soon = (
-        SELL_OUT.search(text) or COVER.search(text) or re.search(r"\bsoon\b|\b(this|next) (week|month|weekend)\b", text)
+        SELL_OUT.search(text)
+        or COVER.search(text)
+        or mentions.horizon_days is not None
+        or re.search(r"\bsoon\b|\b(this|next) (week|month|weekend)\b", text)
     )
-    if soon and (SELL_OUT.search(text) or COVER.search(text) or LOW.search(text)):
+    if soon and (SELL_OUT.search(text) or COVER.search(text) or LOW.search(text) or ZERO.search(text)):
         return "sells_out_soon"
     if TRANSFER.search(text):
         return "transfer"

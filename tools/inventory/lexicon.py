@@ -82,6 +82,7 @@ condition thing things stuff person people man guy lady friend family customer c
 staff member members colleague colleagues manager assistant clerk boss
 shelves shelf rack racks aisle aisles row rows department section corner window counter storage storeroom
 answer reply respond response message email chat contact
+sent shipped moved shifted lent spared supplied transferred length lengths width widths pace tempo coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
 """
@@ -93,7 +94,7 @@ HARD_FRAME: frozenset[str] = frozenset(
     stem(word)
     for word in word_set(
         """
-a an the this that these those it its them they their there here we us our you your i me my is how are am was were be do
+a an the this that these those all every each it its them they their there here we us our you your i me my is how are am was were be do
 does did has had having can could will would shall should may might let please thanks hello hi what whats which when where
 who whom why and or but if than as at by in into of on onto to with within without many much any some available
 availability stock stocks stocked inventory store stores shop shops branch branches outlet location left have got get buy

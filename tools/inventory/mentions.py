@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from shopfloor.tools.inventory.find_places import PlaceFinder
 from shopfloor.tools.inventory.find_products import ProductFinder
+from shopfloor.tools.inventory.idioms import find_idioms
 from shopfloor.tools.inventory.lexicon import DAYS, FRAME, SIZE_WORDS
 from shopfloor.tools.inventory.numbers import Amount, find_amounts
 from shopfloor.tools.inventory.reading import PlaceMention, ProductMention, Reading
@@ -51,6 +52,7 @@ class Mentions:
     services: tuple[str, ...] = ()
     days: tuple[str, ...] = ()
     size: str | None = None
+    horizon_days: int | None = None  # of a span of time ahead ("within 30 days")
     skipped: tuple[str, ...] = field(default=())
 
 
@@ -64,6 +66,7 @@ def read_mentions(text: str, names: ShopNames, gazetteer: Gazetteer) -> Mentions
     found = products.codes()
     services = _find_services(reading, names)
     found += products.names()
+    horizon = find_idioms(reading, names.sizes)
     zips = _find_zips(reading, names)
     days = _find_days(reading)
     finder = PlaceFinder(reading, names, gazetteer)
@@ -86,6 +89,7 @@ def read_mentions(text: str, names: ShopNames, gazetteer: Gazetteer) -> Mentions
         services=services,
         days=days,
         size=size,
+        horizon_days=horizon,
     )
 
 
@@ -210,6 +214,9 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
         if hit.group(1) in names.sizes:  # children's sizes are their height
             reading.mark_span(hit.start(), hit.end(), "size")
             return names.sizes[hit.group(1)]
+    spoken = _spoken_size(reading, names)
+    if spoken is not None:
+        return spoken
     for hit in re.finditer(
         r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE
     ):
@@ -235,6 +242,23 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
             reading.mark(span[0], span[-1] + 1, "size")
             return size
     return None
+
+
+def _spoken_size(reading: Reading, names: ShopNames) -> str | None:
+    """A size in several words: "extra large"."""
+    for spoken in (word for word in SIZE_WORDS if " " in word):
+        hit = re.search(rf"\b{spoken.replace(' ', '[ -]')}\b", reading.text, re.IGNORECASE)
+        size = _known_size(spoken, names) if hit is not None else None
+        if hit is not None and size is not None and reading.free(*_positions(reading, hit.start(), hit.end())):
+            reading.mark_span(hit.start(), hit.end(), "size")
+            return size
+    return None
+
+
+def _positions(reading: Reading, start: int, end: int) -> tuple[int, int]:
+    """The words that lie within these characters."""
+    inside = [number for number, token in enumerate(reading.tokens) if token.start < end and token.end > start]
+    return inside[0], inside[-1] + 1
 
 
 def _known_size(text: str, names: ShopNames) -> str | None:

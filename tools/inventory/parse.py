@@ -317,7 +317,8 @@ def _finish(parsed: Parsed, context: InventoryContext) -> Parsed:
     mentions = parsed.mentions
     amount = next((item.at_least() for item in mentions.amounts if item.sense in ("at_least", "more_than")), None)
     if amount is None:
-        amount = next((item.value for item in mentions.amounts if item.sense == "exactly"), None)
+        exact = [item.value for item in mentions.amounts if item.sense == "exactly"]
+        amount = next((value for value in exact if value > 1), exact[0] if exact else None)  # "a pair ... two of them"
     limits = [item for item in mentions.amounts if item.sense in ("at_most", "fewer_than")]
     threshold = None
     if limits:

@@ -31,7 +31,9 @@ def size_from_amount(mentions: Mentions, focus: Sequence[str], said_before: str 
     sizes = names.matcher.by_sku[skus[0]].sizes
     tokens = tokenise(mentions.text)
     for amount in mentions.amounts:
-        size = _size(amount, tokens, sizes, said_before)
+        after_name = any(found.end == amount.start for found in mentions.products)
+        before_place = any(found.start == amount.end for found in mentions.places)
+        size = _size(amount, tokens, sizes, said_before, after_name=after_name, before_place=before_place)
         if size is not None:
             return replace(
                 mentions, size=size, amounts=tuple(other for other in mentions.amounts if other is not amount)
@@ -39,19 +41,34 @@ def size_from_amount(mentions: Mentions, focus: Sequence[str], said_before: str 
     return mentions
 
 
-def _size(amount: Amount, tokens: Sequence[Token], sizes: Sequence[str], said_before: str | None) -> str | None:
+def _size(
+    amount: Amount,
+    tokens: Sequence[Token],
+    sizes: Sequence[str],
+    said_before: str | None,
+    *,
+    after_name: bool,
+    before_place: bool,
+) -> str | None:
     numbered = [size for size in sizes if re.match(r"\d", size)]
     if amount.sense != "exactly" or amount.plural_unit or not numbered or amount.end != amount.start + 1:
         return None
     text = tokens[amount.start].surface
     before = tokens[amount.start - 1].surface.casefold() if amount.start else ""
     after = tokens[amount.end].surface.casefold() if amount.end < len(tokens) else ""
-    if not text.isdigit() or (after and after not in _AFTER):
+    if not text.isdigit() or (after and after not in _AFTER and not before_place):
         return None
     own = text in sizes or any(_within(int(text), size) for size in numbered) or text == said_before
-    if own and (before in _BEFORE or not before):
+    if own and (before in _BEFORE or not before or (after_name and text in sizes)):
         return text
+    if before in ("a", "an") and _between(int(text), numbered):
+        return text  # "do you have a 33?", of trousers that come in 32 and 34
     return text if before == "in" else None
+
+
+def _between(number: int, sizes: Sequence[str]) -> bool:
+    plain = [int(size) for size in sizes if size.isdigit()]
+    return len(plain) > 1 and min(plain) - 2 <= number <= max(plain) + 2
 
 
 def _within(number: int, size: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 from shopfloor.tools.matching import Token, plain, tokenise
 from shopfloor.tools.places import Place
 
-Label = Literal["product", "place", "zip", "state", "service", "point", "size", "amount", "day", "unknown"]
+Label = Literal["product", "place", "zip", "state", "service", "point", "size", "amount", "day", "idiom", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Reading:
         parts: list[str] = []
         previous: Label | None = None
         for number, label in enumerate(self.labels):
-            if label is None or label == "amount":
+            if label in (None, "amount", "idiom"):
                 parts.append(self.words[number])
             elif label != previous or "," in self.gap(number):
                 parts.append(label.upper())

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import psutil
@@ -23,6 +23,8 @@ from shopfloor.local_models.workers import Call, Workers
 if TYPE_CHECKING:
     from xllamacpp import CommonParams, Server
 
+KvType = Literal["f16", "q8_0"]
+Flash = Literal["auto", "on", "off"]
 Json = dict[str, Any]  # a request or an answer of the server, as it goes over the wire
 SPIN_COUNT = "20000"
 
@@ -31,7 +33,9 @@ SPIN_COUNT = "20000"
 class ServerOptions:
     """How to load a model. ``context`` is in tokens for each slot; ``batch`` in tokens for each step.
 
-    ``adapter`` is a LoRA in a GGUF file, applied to every request.
+    ``adapter`` is a LoRA in a GGUF file, applied to every request; of ``adapters`` a request names one by its place
+    (:func:`lora_choice`), or none. ``kv`` is how keys and values are kept. ``copied``:
+    the weights are read into memory, not mapped; that halves the memory of forms that the library lays out anew.
     """
 
     path: Path
@@ -40,6 +44,10 @@ class ServerOptions:
     threads: int
     batch: int
     adapter: Path | None = None
+    kv: KvType = "f16"
+    flash: Flash = "auto"
+    copied: bool = False
+    adapters: tuple[Path, ...] = ()
 
 
 def usable_cores() -> int:
@@ -122,6 +130,11 @@ class LlamaServer:
         return answer
 
 
+def lora_choice(place: int | None) -> Json:
+    """The part of a request's body that picks one of ``ServerOptions.adapters``; all others are off for it."""
+    return {} if place is None else {"lora": [{"id": place, "scale": 1.0}]}
+
+
 def read_error(answer: Json) -> ModelError:
     """The server's error object as ours."""
     found = answer["error"]
@@ -159,8 +172,10 @@ def _new_server(options: ServerOptions, key: str) -> "Server":
     parameters = CommonParams()
     _fill(parameters, options, key)
     parameters.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    if options.adapter is not None:
-        parameters.lora_adapters = [CommonAdapterLoraInfo(str(options.adapter), 1.0)]
+    # At the scale 0 an adapter is loaded, and off until a request names it.
+    scales = [(options.adapter, 1.0)] if options.adapter is not None else [(path, 0.0) for path in options.adapters]
+    if scales:
+        parameters.lora_adapters = [CommonAdapterLoraInfo(str(path), scale) for path, scale in scales]
     return Server(parameters)
 
 
@@ -175,4 +190,19 @@ def _fill(parameters: "CommonParams", options: ServerOptions, key: str) -> None:
     parameters.port = 0
     parameters.api_keys = [key]
     parameters.ui = False
+    _fill_tuning(parameters, options)
     parameters.cache_ram_mib = 0  # each slot keeps its own prefix; a second store beside them may grow to gigabytes
+
+
+def _fill_tuning(parameters: "CommonParams", options: ServerOptions) -> None:
+    from xllamacpp import ggml_type, llama_flash_attn_type, llama_load_mode
+
+    if options.kv == "q8_0":
+        parameters.cache_type_k = parameters.cache_type_v = ggml_type.GGML_TYPE_Q8_0
+    parameters.flash_attn_type = {
+        "auto": llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_AUTO,
+        "on": llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        "off": llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    }[options.flash]
+    if options.copied:
+        parameters.load_mode = llama_load_mode.LLAMA_LOAD_MODE_NONE

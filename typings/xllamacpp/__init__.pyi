@@ -15,6 +15,17 @@ class CommonAdapterLoraInfo:
 class llama_pooling_type:
     LLAMA_POOLING_TYPE_MEAN: int
 
+class ggml_type:
+    GGML_TYPE_Q8_0: int
+
+class llama_flash_attn_type:
+    LLAMA_FLASH_ATTN_TYPE_AUTO: int
+    LLAMA_FLASH_ATTN_TYPE_ENABLED: int
+    LLAMA_FLASH_ATTN_TYPE_DISABLED: int
+
+class llama_load_mode:
+    LLAMA_LOAD_MODE_NONE: int
+
 class CommonParams:
     model: CommonParamsModel
     n_ctx: int
@@ -30,6 +41,10 @@ class CommonParams:
     api_keys: list[str]
     ui: bool
     cache_ram_mib: int
+    cache_type_k: int
+    cache_type_v: int
+    flash_attn_type: int
+    load_mode: int
     lora_adapters: list[CommonAdapterLoraInfo]
 
 class Server:

@@ -7,26 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shopfloor.tools.recommendation.comparisons import Aim, Scale, aims_of, scale_of, without_faults
+from shopfloor.tools.recommendation.option_values import GivenValues, given_values, names_of
 from shopfloor.tools.recommendation.text import plain, stems
 
-_SCALES = (
-    ("low", "medium", "high"),
-    ("beginner", "intermediate", "expert"),
-    ("easy", "medium", "hard"),
-    ("xs", "s", "small", "m", "medium", "l", "large", "xl", "extra large", "xxl"),
-    ("720p", "1080p", "2k", "4k", "5k", "8k"),
+NAMED, STEP, KEPT = 4.0, 3.0, 1.0  # what a named value, a step in the right direction and an unchanged value are worth
+
+_CHEAPEST = re.compile(
+    r"\bcheapest|lowest[- ]price|costs? (?:the )?least|least expensive|most affordable|cheap as possible|less(?:er)? money"
 )
-_MORE = re.compile(r"\b(?:bigger|larger|longer|brighter|higher|more|stronger|faster|heavier|harder|wider|taller)\b")
-_LESS = re.compile(r"\b(?:smaller|shorter|lower|less|lighter|weaker|easier|fewer|dimmer|slower|narrower)\b")
-_MOST = re.compile(r"\b(?:highest|maximum|max|maximi[sz]ed|biggest|largest|longest|brightest|most|hardest|best)\b")
-_LEAST = re.compile(r"\b(?:lowest|minimum|smallest|shortest|fewest|least|easiest|slowest)\b")
-_WORDS_OF = {
-    "bright": "brightness", "dim": "brightness", "eas": "difficulty", "hard": "difficulty", "large": "size capacity frame",
-    "big": "size capacity frame", "small": "size capacity frame", "short": "length", "long": "length", "few": "piece",
-    "tall": "height", "heav": "weight", "light": "weight", "wide": "width", "narrow": "width", "fast": "speed", "slow": "speed",
-    "strong": "power strength", "weak": "power strength",
-}  # fmt: skip
-_CHEAPEST, _DEAREST = re.compile(r"\bcheapest|lowest price"), re.compile(r"\bmost expensive|highest price")
+_DEAREST = re.compile(r"\bmost expensive|highest[- ]price|priciest|dearest|costs? (?:the )?most")
 _PAID = re.compile(
     r"\b(?:with|within|at|for|under|below|than|over|beyond) (?:the |my )?(?:previous|old|original|same|current|present)\w* (?:\w+ )?price\b"
     r"|\bthan (?:what )?i paid\b|\bwithout paying (?:any )?(?:more|extra)\b"
@@ -37,6 +27,8 @@ _OVER = re.compile(
     r" (?:an? |the )?(?P<second>[^.;,]{2,40})"
 )
 _PREFER = re.compile(r"prefer(?:ably)? ([^).;]+(?:>[^).;]+)+)")
+_THE = re.compile(r"\b(?:my|the)\b", re.IGNORECASE)
+_CARELESS = re.compile(r"\b(?:not care|does not matter|do not mind|not bothered|all the same|whatever|either way)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,92 +40,145 @@ class Variant:
     price: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Aim:
-    """A comparison: towards more or less of an option, as far as it goes or by one step."""
-
-    up: bool
-    extreme: bool
-
-
-_AIMS = (
-    (_MOST, _Aim(True, True)),
-    (_LEAST, _Aim(False, True)),
-    (_MORE, _Aim(True, False)),
-    (_LESS, _Aim(False, False)),
-)
-
-
 def choose(text: str, product: str, current: Variant | None, candidates: Sequence[Variant]) -> str | None:
     """The id of the variant meant, None without candidates."""
     if not candidates:
         return None
-    wish = _about(plain(text), product, _option_words(candidates))
-    if current is not None and _PAID.search(wish):
+    wish = _Wish.read(text, product, current, candidates)
+    if current is not None and _PAID.search(wish.text):
         candidates = [variant for variant in candidates if variant.price <= current.price] or candidates
-    ranked = sorted(candidates, key=lambda variant: (-_score(wish, variant, current, candidates), variant.price))
+    ranked = sorted(candidates, key=lambda variant: (-wish.worth(variant, candidates), variant.price))
     return ranked[0].item_id
 
 
-def _option_words(candidates: Sequence[Variant]) -> set[str]:
-    texts = {text for variant in candidates for pair in variant.options.items() for text in pair}
+@dataclass(frozen=True)
+class _Wish:
+    """What a request says of one product's options."""
+
+    text: str
+    given: GivenValues
+    now: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
+    scales: Mapping[str, Scale]
+    aims: Mapping[str, Aim]
+
+    @classmethod
+    def read(cls, text: str, product: str, current: Variant | None, candidates: Sequence[Variant]) -> "_Wish":
+        now: Mapping[str, str] = current.options if current is not None else {}
+        known: list[Mapping[str, str]] = [*(candidate.options for candidate in candidates), now]
+        choices = {key: sorted({o[key] for o in known if key in o}) for key in sorted({k for o in known for k in o})}
+        part = _about(text, product, {word for key, values in choices.items() for word in _long_stems(key, *values)})
+        scales = {key: scale for key, values in choices.items() if (scale := scale_of(values)) is not None}
+        said = plain(part)
+        return cls(said, given_values(without_faults(part), choices), now, choices, scales, aims_of(said, scales))
+
+    def worth(self, variant: Variant, candidates: Sequence[Variant]) -> float:
+        """How well a variant answers the wish."""
+        total = sum(self._option(key, variant.options.get(key, "")) for key in self.choices)
+        prices = [candidate.price for candidate in candidates]
+        spread = max(prices) - min(prices) or 1.0
+        if _CHEAPEST.search(self.text):
+            # Beside other wishes it only decides among what fits.
+            alone = not (self.given.mentioned or self.given.denied or self.aims or re.search(r"\bsame\b", self.text))
+            weight = 6.0 if alone else 0.9
+            total += weight * (max(prices) - variant.price) / spread
+        if _DEAREST.search(self.text):
+            total += 2 * (variant.price - min(prices)) / spread
+        return total
+
+    def _option(self, key: str, value: str) -> float:
+        ranked = _ranked(self.text, value)
+        if ranked is not None:
+            return ranked
+        now = self.now.get(key)
+        counted = self._counted(key)
+        if counted is not None:
+            return NAMED if key in self.scales and self.scales[key].place(value) == counted else 0.0
+        if now is not None and re.search(rf"\bsame (?:\w+ )?{names_of(key)}\b", self.text):
+            return NAMED if value == now else 0.0
+        denied = self.given.denied.get(key, frozenset())
+        if value in denied:
+            return -NAMED
+        named = self._named(key)
+        aim = self.aims.get(key)
+        if named and not (aim is not None and named == [now]):
+            return NAMED if value in named else 0.0
+        if aim is not None:
+            return self._towards(key, value, aim)
+        return KEPT if value == now else 0.0
+
+    def _named(self, key: str) -> list[str]:
+        """The values asked for; the one of now is only what is to be changed where others are named too."""
+        values = [plain(value) for value in self.choices[key]]
+        yes_or_no = set(values) <= {"yes", "no"}
+        if yes_or_no and _CARELESS.search(self.text):
+            return []
+        named = list(dict.fromkeys(self.given.mentioned.get(key, ())))
+        others = [value for value in named if value != self.now.get(key)]
+        if yes_or_no:
+            return named[-1:]
+        return others or named
+
+    def _counted(self, key: str) -> float | None:
+        """The number asked for as so many more or fewer than now ("1000 more pieces")."""
+        now, scale = self.now.get(key), self.scales.get(key)
+        if now is None or scale is None:
+            return None
+        words = names_of(key)
+        unit = re.sub(r"[\d\s.,/-]+", "", plain(now))
+        after = rf"(?:{words}" + (rf"|{re.escape(unit)})" if unit.isalpha() else ")")
+        found = re.search(
+            rf"\b(\d+)[ -]?(?:\w+ )?(more|extra|additional|longer|fewer|less|shorter) {after}\b"
+            + (rf"|\b(\d+)[ -]?{re.escape(unit)} (more|longer|extra|less|shorter)\b" if unit.isalpha() else ""),
+            self.text,
+        )
+        if found is None:
+            return None
+        number, way = [part for part in found.groups() if part][:2]
+        step = float(number) if way in ("more", "extra", "additional", "longer") else -float(number)
+        return scale.place(now) + step
+
+    def _towards(self, key: str, value: str, aim: Aim) -> float:
+        """How well a value answers "larger", "shortest": in the right direction, the nearest step first."""
+        scale, now = self.scales[key], self.now.get(key)
+        order = sorted(self.choices[key], key=scale.place)
+        if value not in order:
+            return 0.0
+        if aim.extreme or now is None:
+            share = order.index(value) / max(1, len(order) - 1)
+            return STEP * (share if aim.up else 1 - share)
+        step = order.index(value) - order.index(now)
+        return STEP - 0.1 * abs(step) if (step > 0) == aim.up and step else 0.0
+
+
+def _long_stems(*texts: str) -> set[str]:
     return {word for text in texts for word in stems(text) if len(word) > 2}
 
 
 def _about(text: str, product: str, options: set[str]) -> str:
     """The clauses that name the product and those that go on about it, until another thing is spoken of."""
     words = [word for word in stems(product) if len(word) > 2]
-    parts = re.split(r"(?<=[.;!?])\s+|,?\s+(?:and|also|plus)\s+(?=(?:i |exchange|return|the |my |modify|get a))", text)
+    parts = re.split(
+        r"(?<=[.;!?])\s+|,?\s+(?:and|also|plus)\s+(?=(?:i |exchange|return|the |my |modify|get a))",
+        text,
+        flags=re.IGNORECASE,
+    )
     kept: list[str] = []
-    speaking = False
+    speaking: bool | None = None  # None: of nothing yet
     for part in parts:
-        own = set(stems(part))
+        own = {form for word in stems(part) for form in (word, word.removesuffix("e"))}
         if words and words[-1] in own:
             speaking = True
-        elif _turns_to_another(part) or (not own & options and re.search(r"\b(my|the)\b", part[:40])):
+        elif _turns_to_another(part) or (speaking and not own & options and _THE.search(part[:40])):
             speaking = False
-        if speaking:
+        if speaking or (speaking is None and own & options):
             kept.append(part)
     return " ".join(kept) if kept else text
 
 
 def _turns_to_another(part: str) -> bool:
     """Whether a clause wants something of another thing ("I also want to cancel my order")."""
-    return re.search(rf"\b{_ACTIONS}\b[^.,;]{{0,30}}?\b(?:my|the|a|an) (?!one\b)\w+", part) is not None
-
-
-def _score(wish: str, variant: Variant, current: Variant | None, candidates: Sequence[Variant]) -> float:
-    total = 0.0
-    keys = {key for candidate in candidates for key in candidate.options}
-    for key in keys:
-        value = variant.options.get(key, "")
-        values = sorted({c.options[key] for c in candidates if key in c.options})
-        total += _option_score(wish, key, value, values, current.options.get(key) if current else None)
-    prices = [candidate.price for candidate in candidates]
-    spread = max(prices) - min(prices) or 1.0
-    if _CHEAPEST.search(wish):
-        total += 6 * (max(prices) - variant.price) / spread
-    if _DEAREST.search(wish):
-        total += 2 * (variant.price - min(prices)) / spread
-    return total
-
-
-def _option_score(wish: str, key: str, value: str, values: Sequence[str], now: str | None) -> float:
-    ranked = _ranked(wish, value)
-    if ranked is not None:
-        return ranked
-    counted = _counted(wish, key, now)
-    if counted is not None:
-        return 4.0 if _size(value)[0] == counted else 0.0
-    if now is not None and re.search(rf"\bsame (?:\w+ )?{re.escape(plain(key).split()[0])}", wish):
-        return 4.0 if value == now else 0.0
-    named = [option for option in values if _says(wish, key, option)]
-    aimed = _aim(wish, key, values)
-    if named and not (aimed and named == [now]) and not (now in named and len(named) > 1 and value == now):
-        return 4.0 if value in named and (len(named) == 1 or value != now) else 0.0
-    if aimed is not None:
-        return _towards(aimed, value, values, now)
-    return 1.0 if value == now else 0.0
+    return re.search(rf"\b{_ACTIONS}\b[^.,;]{{0,30}}?\b(?:my|the|a|an) (?!one\b)\w+", plain(part)) is not None
 
 
 def _ranked(wish: str, value: str) -> float | None:
@@ -150,79 +195,3 @@ def _ranked(wish: str, value: str) -> float | None:
         if words & set(stems(match["second"])):
             return 1.5
     return None
-
-
-def _counted(wish: str, key: str, now: str | None) -> float | None:
-    """The number asked for as so many more or fewer than now ("1000 more pieces")."""
-    if now is None:
-        return None
-    words = "|".join(
-        re.escape(word) for part in key.split() for word in (plain(part), plain(part).removesuffix("s")) if word
-    )
-    found = re.search(rf"\b(\d+)[ -]?(?:\w+ )?(more|extra|additional|fewer|less) (?:{words})\b", wish)
-    if found is None:
-        return None
-    step = float(found[1]) if found[2] in ("more", "extra", "additional") else -float(found[1])
-    return _size(now)[0] + step
-
-
-def _towards(aim: _Aim, value: str, values: Sequence[str], now: str | None) -> float:
-    """How well a value answers "larger", "shortest": in the right direction, the nearest step first."""
-    known = set(values) if now is None else {*values, now}
-    order = sorted(known, key=_size)
-    if value not in order:
-        return 0.0
-    step = order.index(value) - (order.index(now) if now else 0)
-    if aim.extreme:
-        share = order.index(value) / max(1, len(order) - 1)
-        return 3.0 * (share if aim.up else 1 - share)
-    return 3.0 - 0.1 * abs(step) if (step > 0) == aim.up and step else 0.0
-
-
-def _says(wish: str, key: str, option: str) -> bool:
-    text = plain(option)
-    if text in {"yes", "no"}:
-        said = re.search(rf"\b(?P<no>not |non-?|isn't )?{re.escape(plain(key))}\b", wish)
-        careless = "not care" in wish or "don't care" in wish
-        return said is not None and not careless and (text == "no") == (said["no"] is not None)
-    forms = [text, text.replace("-", " "), text.replace("shell", "")]
-    forms += ["medium"] if text == "m" else []
-    forms += ["two-" + text[2:]] if text.startswith("2-") else []
-    return any(len(form) > 0 and re.search(rf"(?<![\w-]){re.escape(form)}(?![\w-])", wish) for form in forms)
-
-
-def _aim(wish: str, key: str, values: Sequence[str]) -> _Aim | None:
-    """The comparison that is about this option: it stands beside the option's name, or can only mean it."""
-    if not any(_ordered(value) for value in values):
-        return None
-    words = {word for part in key.split() for word in (plain(part), plain(part).removesuffix("s")) if word}
-    for pattern, aim in _AIMS:
-        for found in pattern.finditer(wish):
-            before = re.split(r"[.,;]", wish[: found.start()])[-1].split()[-4:]
-            after = re.split(r"[.,;]", wish[found.end() :])[0].split()[:3]
-            if words & {word.removesuffix("s") for word in (*before, *after)}:
-                return aim
-            said = (found.group(), *after[:1])
-            meant = {
-                word
-                for hint, targets in _WORDS_OF.items()
-                for word in targets.split()
-                if any(w.startswith(hint) for w in said)
-            }
-            if words & meant:
-                return aim
-    return None
-
-
-def _ordered(value: str) -> bool:
-    """Whether a value has a place on a scale."""
-    return any(plain(value) in scale for scale in _SCALES) or re.match(r"\W*\d", value) is not None
-
-
-def _size(value: str) -> tuple[float, str]:
-    text = plain(value)
-    for scale in _SCALES:
-        if text in scale:
-            return float(scale.index(text)), text
-    number = re.search(r"\d+(?:\.\d+)?", text)
-    return (float(number.group()) if number else 0.0), text

@@ -75,6 +75,8 @@ class LlamaServer:
             ) from error
         self._address = urlsplit(self._server.listening_address)
         self._workers = Workers(options.slots * 2 + 2)
+        # Its main loop starts in a thread of its own, and closing it before then waits for ever: an answer is the proof.
+        self.embed(["."])
 
     def start(self, work: Callable[[Call], None], finished: Callable[[], None]) -> Call:
         """Run ``work`` in a thread; ``finished`` is called there at the end, whatever happened."""

@@ -161,3 +161,12 @@ async def test_closing_ends_an_unfinished_preparation(model_settings: Settings, 
     assert isinstance(runtime, EmbeddedRuntime) and runtime._preparation is not None
     await runtime.close()
     assert runtime._preparation.poll() is not None
+
+
+@pytest.mark.timeout(60)
+async def test_closing_right_after_opening_ends(model_settings: Settings) -> None:
+    settings = model_settings.model_copy(update={"model_form": "shipped", "model_ctx": 256})
+    for _ in range(3):
+        runtime = await open_runtime(settings)
+        assert await runtime.count_tokens("hello") > 0
+        await runtime.close()

@@ -90,6 +90,20 @@ class Settings(BaseSettings):
     out_of_stock: Literal["demote", "hide", "show"] = "demote"
     low_stock_units: int = Field(default=3, ge=0)
 
+    # Learning
+    forget_policy: Literal["retire", "retrain"] = Field(
+        default="retire", description="what `shopfloor forget` does with what was learned from the user"
+    )
+    train_automatically: bool = Field(
+        default=False, description="the service starts a training by itself when there is enough new feedback"
+    )
+    train_every: int = Field(default=50, ge=50, le=100, description="usable new reactions that start a training")
+    train_quiet_hours: str = Field(
+        default="",
+        pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-3])$",
+        description="hours of the day, local time, in which none starts by itself, e.g. 9-18; empty: any hour is fine",
+    )
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_text: bool = Field(default=False, description="message texts in logs; off for privacy")

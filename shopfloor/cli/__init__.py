@@ -46,8 +46,13 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "import": CommandInfo("shop", "Load a shop's catalogue, stores, stock and history."),
     "feedback": CommandInfo("feedback", "Export or import what people said of the answers."),
     "models": CommandInfo("models", "Local models: get, list, and which of them fit this machine."),
+    "adapters": CommandInfo("adapters", "Learned adapters and heads: list, import, activate, roll back, pin."),
     "eval": CommandInfo("evaluate", "Measure quality on a file of cases, with baselines and intervals."),
     "router": CommandInfo("router", "Train and inspect the local router."),
+    "dataset": CommandInfo("dataset", "Make training data from what people said of the answers."),
+    "train": CommandInfo("train", "Learn from feedback; what wins at the gate goes live."),
+    "lineage": CommandInfo("lineage", "Say what an artefact was learned from and how it was judged."),
+    "forget": CommandInfo("forget", "Erase a user, and retire or retrain what was learned from them."),
     "bench": CommandInfo("bench", "Measure speed and memory on this machine."),
 }
 

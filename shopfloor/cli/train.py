@@ -1,0 +1,54 @@
+"""``shopfloor train``: dataset, training, gate and promotion in one command."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from shopfloor.finetune.router_cycle import TrainResult
+
+TRAIN_HELP = """Learn from feedback: make the dataset, train, compare with what serves, and promote what wins.
+
+A run that was killed goes on where it was; the same feedback is not learned twice. Needs the extra `learn`.
+
+Example: shopfloor train --agent router
+"""
+AGENTS = ("router",)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train", help=TRAIN_HELP)(train)
+
+
+def train(
+    agent: Annotated[str, typer.Option(help="What to train: router.")],
+    profile: Annotated[str | None, typer.Option(help="Hardware profile to train for.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    automatic: Annotated[bool, typer.Option("--automatic", help="Say in the record that nobody asked for it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run one cycle and report."""
+    from shopfloor.cli import print_json
+    from shopfloor.errors import InputError
+    from shopfloor.finetune.router_cycle import RouterCycle
+    from shopfloor.settings import load_settings
+
+    if agent not in AGENTS:
+        raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
+    settings = load_settings(profile=profile)
+    started_by = "automatic" if automatic else "command"
+    cycle = RouterCycle(settings, started_by=started_by, seed=seed, say=lambda text: typer.echo(f"{text} …", err=True))
+    result = asyncio.run(cycle.run())
+    if as_json:
+        print_json(result.to_json())
+        return
+    typer.echo(_summary(result))
+
+
+def _summary(result: "TrainResult") -> str:
+    if result.gate is None:
+        return f"There is too little to learn from yet: {result.rows} rows to train on."
+    words = result.status.replace("_", " ")
+    return f"Run {result.run_id} on {result.rows} rows: {words}. {result.gate['reason']}\nReport: {result.report}"

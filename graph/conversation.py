@@ -7,8 +7,10 @@ it in Tokyo?", "yes"); :func:`plan_route` turns the local router's route into ta
 import re
 
 from shopfloor.graph import cues
+from shopfloor.graph.continuations import narrowed, number_alone, one_thing, same_matter, same_of_another, together
 from shopfloor.graph.lexicon import Lexicon
-from shopfloor.graph.plan import DEFAULT_COUNT, Plan, inventory_task, recommend_task, rule_plan
+from shopfloor.graph.mixed import count_in, depends, split_mixed
+from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
     for_others,
@@ -28,11 +30,6 @@ from shopfloor.tools.schemas import Route, RouteInfo
 
 _MOST_STOCK_TASKS = 3
 _NAMING_WORDS = 6
-_COUNT = re.compile(
-    r"\b(?:show|give|recommend|suggest|find|list|send)(?: me)?(?: up to| the| your)? (?:(?:best|top) )?(?P<number>\d{1,2}|two|three|four|five|six|ten)\b"
-    r"|\btop (?P<top>\d{1,2}|three|five|ten)\b"
-)
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
 _IN_STOCK_IN = re.compile(r"\b(in stock|available|you (?:have|carry|sell)|on the shelf|pick up)\b", re.IGNORECASE)
 
 
@@ -51,6 +48,9 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
         plan = _named(text, lowered, memory.pending)
         if plan is not None:
             return plan
+    matter = same_matter(text, lowered, memory, lexicon, replies)
+    if matter is not None:
+        return matter
     if not memory.shown and memory.focus_sku is None:
         return (
             _declined(lowered)
@@ -108,49 +108,6 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     then = inventory_task("Is it in stock" + (f" in {city}?" if city else "?"), of_top=True, city=city)
     task = recommend_task(text, count=count_in(lowered), city=city)
     return Plan(route, recommend=task, inventory=(then,), **decided)  # pyright: ignore[reportArgumentType]
-
-
-def count_in(lowered: str) -> int:
-    """How many products a message asks for; three unless it says."""
-    match = _COUNT.search(lowered)
-    if match is None:
-        return DEFAULT_COUNT
-    said = match["number"] or match["top"]
-    return max(1, min(20, _NUMBERS[said] if said in _NUMBERS else int(said)))
-
-
-def split_mixed(text: str) -> tuple[str, str | None]:
-    """Split a mixed message into the wish and the stock question; the question is None where it is no clause of its own."""
-    clauses: list[str] = []
-    start = 0
-    for match in cues.SPLIT.finditer(text):
-        mark = next((mark for mark in "?!." if mark in match.group()), "")
-        clauses.append(text[start : match.start()] + mark)
-        start = match.end()
-    clauses.append(text[start:])
-    clauses = [clause.strip() for clause in clauses if clause.strip(" ,.;!?")]
-    stock = [clause for clause in clauses if _is_stock_clause(clause)]
-    rest = [clause for clause in clauses if clause not in stock]
-    if not stock or not rest:
-        return text, None
-    return " ".join(rest).strip(" ,;."), " ".join(stock).strip(" ,;")
-
-
-def depends(question: str, lexicon: Lexicon) -> bool:
-    """Whether a stock question is about what will be recommended: it names no product of its own."""
-    if lexicon.sku_in(question) is not None:
-        return False
-    lowered = cues.normal(question)
-    return cues.has_pronoun(lowered) or len(cues.words(question)) <= 6
-
-
-def _is_stock_clause(clause: str) -> bool:
-    lowered = cues.normal(clause)
-    return cues.asks_stock(lowered) and (
-        cues.has_pronoun(lowered)
-        or re.match(r"(is|are|do|does|can|could|have|has|how|which|where|what|if|whether|tell|check|see)\b", lowered)
-        is not None
-    )
 
 
 def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
@@ -381,8 +338,13 @@ _RULES = (
     store_question,
     goes_with,
     named_product,
+    together,
+    number_alone,
+    narrowed,
+    same_of_another,
     for_others,
     one_more,
+    one_thing,
     superlative,
     _mixed_refinement,
     takes_it,

@@ -90,6 +90,12 @@ _NO = re.compile(
     r"|something else|leave it)( (thanks?|thank you|please))*"
 )
 
+_GROWN_UP = re.compile(
+    r",? ?\b(?<!\d )(?<!two )(?<!three )(?<!four )(?:but |only |just )*(?:for |in )?(?:an? |the )?(?:adult'?s?|grown[- ]?up'?s?)(?: only| please| sizes?| ones?)*(?=\W*$|[,.;!?]| (?:and is|is|in|under|below|that|with|which|who|please)\b)"
+    r"|(?:,? but|,)? ?\bnot (?:for )?(?:the |my |any )?(?:kids?|child(?:ren)?)\b",
+    re.IGNORECASE,
+)
+_CHILDREN = re.compile(r"\b(and|or|with) (\w+ )?(kids?|child(ren)?)\b", re.IGNORECASE)
 _STANDS_FOR = re.compile(
     r"\b(?:the|this|that) (?:\w+ ){0,2}one\b|\b(?:this|that|these|those)(?= (?:in|at|near|available|still|left|is|are)\b|\W*$)"
     r"|(?<!\bis )\b(?:it|them|they)\b|(?<=\bis )it\b",
@@ -180,6 +186,14 @@ def without_owned(text: str) -> str:
     parts = re.split(r"(?<=[.!?;])\s+", text.strip())
     kept = [part for part in parts if _OWNED.match(part) is None]
     return " ".join(kept) if kept else text
+
+
+def for_grown_ups(text: str) -> str:
+    """A wish "for adults" or "not for kids" in the words that the recommendation agent reads: no kids."""
+    if _GROWN_UP.search(text) is None or _CHILDREN.search(text) is not None:
+        return text
+    said = _GROWN_UP.sub(", no kids", text, count=1)
+    return re.sub(r"^\W+", "", said)
 
 
 def adds(text: str) -> bool:

@@ -32,6 +32,8 @@ class Lexicon:
         services: what stores offer.
         values: words of the products' attributes (leather, hiking) and the columns they occur in.
         names: SKUs by the names of products, in singular words; only names of two words or more.
+        vocabulary: single words, in singular, of products' names, brands and categories, of places and services.
+        categories: kinds of products, those with most products first.
         is_city: whether a name is a city anywhere in the world.
     """
 
@@ -45,6 +47,8 @@ class Lexicon:
     services: frozenset[str] = frozenset()
     values: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]], compare=False)
     names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    vocabulary: frozenset[str] = field(default=frozenset(), compare=False)
+    categories: tuple[str, ...] = ()
     is_city: Callable[[str], bool] = field(default=_nowhere, compare=False)
 
     def place_in(self, text: str) -> str | None:
@@ -83,11 +87,17 @@ class Lexicon:
 
     def names_product(self, text: str) -> bool:
         """Whether a message names a kind of product: the last word of a category or of a product's name."""
-        return not self.product_words.isdisjoint(_singular(word) for word in words(text))
+        return not self.product_words.isdisjoint(singular(word) for word in words(text))
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of the shop's own: of a product, a place, a service, a colour or a size."""
+        one = singular(word.casefold())
+        groups = (self.vocabulary, self.product_words, self.colours, self.sizes, self.places)
+        return one in self.values or any(form in group for form in (word, one) for group in groups)
 
     def columns_of(self, said: Iterable[str]) -> frozenset[str]:
         """The columns that have one of these words as a value: material for leather."""
-        return frozenset(column for word in said for column in self.values.get(_singular(word), ()))
+        return frozenset(column for word in said for column in self.values.get(singular(word), ()))
 
     def products_in(self, text: str) -> tuple[str, ...]:
         """SKUs of the products a message names in full, in its order; a longer name hides a shorter one within it."""
@@ -134,12 +144,13 @@ class Lexicon:
         return lowered in self.colours or lowered in self.sizes or lowered in self.not_places
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """A word without its plural s."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def _name_tokens(text: str) -> list[str]:
-    return [_singular(word) for word in words(text.replace(".", ""))]
+    return [singular(word) for word in words(text.replace(".", ""))]
 
 
 def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
@@ -156,9 +167,9 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         sizes.update(size.strip().casefold() for size in str(row["sizes"]).split("|"))
     product_words: set[str] = set()
     for row in connection.execute("SELECT DISTINCT category AS name FROM products WHERE active = 1 AND category <> ''"):
-        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
+        product_words.update(singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
     for row in connection.execute("SELECT name FROM products WHERE active = 1"):
-        product_words.update(_singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
+        product_words.update(singular(word) for word in words(str(row["name"]))[-1:] if len(word) > 2)
     services = {
         service.strip().casefold()
         for row in connection.execute("SELECT DISTINCT services FROM stores")
@@ -176,7 +187,21 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
         values=_values(connection),
         not_places=load_words("not_places"),
         product_words=frozenset(word for word in product_words if word.isalpha()),
+        vocabulary=_vocabulary(connection, (*places, *services)),
+        categories=tuple(
+            str(row["category"])
+            for row in connection.execute(
+                "SELECT category, count(*) AS n FROM products WHERE active = 1 AND category <> '' GROUP BY category ORDER BY n DESC, category"
+            )
+        ),
     )
+
+
+def _vocabulary(connection: sqlite3.Connection, others: Iterable[str]) -> frozenset[str]:
+    found = {singular(word) for text in others for word in words(text)}
+    for row in connection.execute("SELECT name, brand, category FROM products WHERE active = 1"):
+        found.update(singular(word) for word in words(f"{row['name']} {row['brand'] or ''} {row['category'] or ''}"))
+    return frozenset(found)
 
 
 def _names(connection: sqlite3.Connection) -> dict[str, str]:
@@ -195,5 +220,5 @@ def _values(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:
             if isinstance(value, str) and len(value) <= _LONGEST_VALUE:
                 for word in words(value.replace("-", " ")):
                     if len(word) > 2 and word.isalpha():
-                        values[_singular(word)].add(column)
+                        values[singular(word)].add(column)
     return {word: frozenset(columns) for word, columns in values.items() if len(columns) <= _MOST_COLUMNS}

@@ -48,6 +48,16 @@ def remember(
         together = len(facts) > 1 and not on_screen.issuperset(one.sku for one in facts)
         shown = kept.shown if kept.shown and not together else [one.shown for one in facts]
         kept = replace(kept, focus=focus, shown=shown)
+    return replace(kept, focus=_with_before(kept.focus, memory))
+
+
+def _with_before(focus: Focus, memory: Memory) -> Focus:
+    """The focus with the product that we spoke of before it."""
+    old = memory.focus or Focus()
+    before = old.get("sku") if old.get("sku") != focus.get("sku") else old.get("before")
+    kept = focus.copy()
+    if before:
+        kept["before"] = before
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shopfloor.graph import cues
 from shopfloor.graph.state import Decision, InventoryTask, RecommendTask
 from shopfloor.tools.schemas import DecidedBy, Route
 
@@ -69,7 +70,8 @@ def recommend_task(
     call_id: str | None = None,
 ) -> RecommendTask:
     """A recommendation agent's task."""
-    return RecommendTask(text=text, count=count, city=city, refine=refine, explain=explain, like=like, call_id=call_id)
+    said = cues.for_grown_ups(text)
+    return RecommendTask(text=said, count=count, city=city, refine=refine, explain=explain, like=like, call_id=call_id)
 
 
 def inventory_task(

@@ -90,7 +90,8 @@ def answer_about_several(
         best = _best(products, comparison)
         if best is not None:
             return best
-        return f"Our catalogue doesn't tell which of these is {comparison.word}.\n{compare(products)}", products[0]
+        is_ = "" if re.match(r"\w+s\b", comparison.word) else "is "
+        return f"Our catalogue doesn't tell which of these {is_}{comparison.word}.\n{compare(products)}", products[0]
     aspects = aspects_in(lowered)
     content = content_words(lowered)
     named = frozenset(word for product in products for word in words(product.name))
@@ -98,9 +99,21 @@ def answer_about_several(
         lines = [answer_about(product, asked, columns) for product in products]
         if all(line.startswith(_UNKNOWN) for line in lines):
             return f"{_UNKNOWN} any of these.", products[0]
+        if any(aspect.name == "price" for aspect in aspects) and (total := _sum_of(products)) is not None:
+            lines = [*lines, total]
+            return "\n".join(lines), products[-1]
         if all(len(line) < 400 for line in lines):
             return "\n".join(_headed(product, line) for product, line in zip(products, lines, strict=True)), products[0]
     return compare(products), products[0]
+
+
+def _sum_of(products: Sequence[ProductFacts]) -> str | None:
+    """What the products cost together; None where a price is missing or the currencies differ."""
+    prices = [product.price for product in products if product.price is not None]
+    currencies = {product.currency for product in products}
+    if len(prices) != len(products) or len(currencies) != 1:
+        return None
+    return f"Together that is {money(sum(prices), currencies.pop())}."
 
 
 def _headed(facts: ProductFacts, line: str) -> str:

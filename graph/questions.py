@@ -18,11 +18,11 @@ _SHOP_ASKED = re.compile(
     r"\b(do|have|can|could|would|will) (you|u|they|i|we)\b(?! (wash|clean|machine|use|wear|tell|say))"
 )
 _WISH = re.compile(
-    r"\b(recommend|suggest|looking for|similar|matching|match(es)?|go(es)? with|go(es)? well|instead|something|anything|alternatives?|i (need|want|would like|am|have)|i'd like|i'm|show)\b"
+    r"\b(recommend|suggest|looking for|similar|matching|match(es)?|go(es)? with|go(es)? well|instead|something|anything|alternatives?|(?<!do )(?<!should )(?<!would )i (need|want|would like|am|have)|i'd like|i'm|show)\b"
 )
 _WHOLE_SHOP = re.compile(r"\b(you (have|sell|carry|stock)|in (the|your) (shop|range|store)|of all|overall)\b")
 _STORE = re.compile(
-    r"\b(open(s|ing)?|clos(e|es|ed|ing)|hours|address|services?|parking|phone|that (store|shop|branch)|this (store|shop|branch)|do they|does it (offer|have)|there)\b"
+    r"\b(open(s|ing)?|clos(e|es|ed|ing)|hours|address|services?|parking|phone|that (store|shop|branch)|this (store|shop|branch)|do they|does it (offer|have)|(?<!is )(?<!are )there)\b"
 )
 _HAS = re.compile(r"\b(do|does|have|has) (you|they|it|u|we) (still |also |even )?(have|got|sell|stock|carry|keep)\b")
 _SOMEWHERE = re.compile(
@@ -37,6 +37,9 @@ _MOST_STORE = re.compile(
     r"\bwhich (one|store|shop|branch|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
 )
 _INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
+_ONES_OWN = re.compile(
+    r"(and |so |ok |but )*(do|should|can|could|must|will|would) (i|we) (?!(get|have|find|buy|see|try|order|pay|speak|talk|ask)\b)"
+)
 _TAKES = re.compile(
     r"\b(i'?ll|i will|i'?d like to|let me|i want to|can i|we'?ll) (take|buy|have|get|order) (it|them|that|this|those|that one|this one)\b"
 )
@@ -58,7 +61,8 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
         if place is None and _THEY.search(lowered) is None:
             task = inventory_task(text, sku=first, size=cues.size_in(lowered))
             return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
-        task = inventory_task(text, sku=first, city=place or _city(memory), size=cues.size_in(lowered))
+        store = memory.focus.get("store_id") if memory.focus and place is None and _city(memory) is None else None
+        task = inventory_task(text, sku=first, city=place or _city(memory), store_id=store, size=cues.size_in(lowered))
         return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
     if len(cues.words(text)) > _LONGEST_QUESTION:
         return None
@@ -210,6 +214,8 @@ def _elliptic(lowered: str, memory: Memory, lexicon: Lexicon, *, aspect: bool) -
     if others:
         return False
     if aspect and len(cues.words(lowered)) <= 9:
+        return True
+    if _ONES_OWN.match(lowered) and len(cues.words(lowered)) <= 9:
         return True
     part = re.match(
         r"(and |so |ok |but )*(is|are|does|do|has|have|how|what is|what are|what's) (\w+ )?(the|its|their)\b", lowered

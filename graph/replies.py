@@ -13,9 +13,11 @@ from importlib import resources
 
 from shopfloor.graph.cues import normal, words
 from shopfloor.graph.prompts import load_words
+from shopfloor.tools.phrases import listed
 
 OUT_OF_SCOPE = "out_of_scope"
 LANGUAGE = "language"
+_MOST_CATEGORIES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Replies:
         found = next((kind.name for kind in self.kinds.values() if kind.patterns and kind.matches(lowered)), None)
         return found or OUT_OF_SCOPE
 
-    def say(self, kind: str, *, shop: str, text: str, turn: int) -> str:
+    def say(self, kind: str, *, shop: str, text: str, turn: int, categories: Sequence[str] = ()) -> str:
         """The words for a kind; ``turn`` makes a repeated question get another variant."""
         if kind == LANGUAGE:
             reply = self.language_reply(text)
@@ -79,7 +81,13 @@ class Replies:
                 return reply
         variants = self.kinds[kind].replies
         start = zlib.crc32(normal(text).encode()) if turn == 0 else turn
-        return variants[start % len(variants)].replace("{shop}", shop)
+        said = variants[start % len(variants)].replace("{shop}", shop)
+        return said.replace("{categories}", listed([one.casefold() for one in categories[:_MOST_CATEGORIES]], "and"))
+
+    def is_foreign(self, text: str) -> bool:
+        """Whether a short message has a word of another language and none of English."""
+        said = set(words(text))
+        return not said & self.english and any(said & language.words for language in self.languages)
 
     def language_reply(self, text: str) -> str | None:
         """An honest sentence in the message's language, where that is plainly not English."""

@@ -56,13 +56,14 @@ class ShownItem(TypedDict):
 
 
 class Focus(TypedDict, total=False):
-    """What the conversation is about now."""
+    """What the conversation is about now. ``before``: the SKU it was about before this one."""
 
     sku: str
     name: str
     store_id: str
     city: str
     size: str
+    before: str
 
 
 class Pending(TypedDict):

@@ -21,6 +21,7 @@ from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task
 from shopfloor.graph.prompts import load_prompt
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
+from shopfloor.graph.spelling import understood
 from shopfloor.graph.state import Finding, InventoryTask, Memory, RecommendTask, Tokens, text_of
 from shopfloor.observability import get_logger
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -64,11 +65,11 @@ class Decided:
 
 
 class Supervisor:
-    """Decides turns. Stateless but for Gemini's breaker and budget."""
+    """Decides turns. Stateless but for Gemini's breaker and budget; ``lexicon`` is replaced when the shop's words change."""
 
     def __init__(self, router: Router | None, lexicon: Lexicon, replies: Replies, gemini: Gemini | None) -> None:
         self._router = router
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self._replies = replies
         self.gemini = gemini
 
@@ -88,12 +89,13 @@ class Supervisor:
         return Decided(await self._local(turn), tokens, fell_back=fell_back)
 
     async def _local(self, turn: Turn) -> Plan:
-        plan = follow_up(turn.text, turn.memory, self._lexicon, self._replies)
+        said = understood(turn.text, self.lexicon, self._replies)
+        plan = follow_up(said, turn.memory, self.lexicon, self._replies)
         if plan is not None:
             return plan
-        text = cues.corrected(turn.text)
+        text = cues.corrected(said)
         info = await self._route(text)
-        return plan_route(text, info, turn.memory, self._lexicon, self._replies)
+        return plan_route(text, info, turn.memory, self.lexicon, self._replies)
 
     async def _route(self, text: str) -> RouteInfo:
         """The router's route; by the words alone where it is not there or not in time."""
@@ -112,7 +114,7 @@ class Supervisor:
             for number, item in enumerate(memory.shown, start=1)
         ]
         system = load_prompt("supervisor").format(
-            shop=turn.shop or self._lexicon.shop_name,
+            shop=turn.shop or self.lexicon.shop_name,
             shown="\n".join(shown) or "nothing yet",
             focus=json.dumps(memory.focus or {}, ensure_ascii=False),
             pending=json.dumps(memory.pending, ensure_ascii=False) if memory.pending else "none",

@@ -61,6 +61,7 @@ class SupervisorNode:
         human = last_human(state.get("messages") or [])
         text = text_of(human)[: self._settings.max_text_chars]
         turn_id = human.id if human is not None else None
+        await shop.refresh()
         progress = await self._progress(state, turn_id, text, context, shop)
         memory = memory_of(state)
         if over_hops(progress.hops, self._settings.hop_limit):

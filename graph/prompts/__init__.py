@@ -12,6 +12,13 @@ def load_prompt(name: str) -> str:
 
 
 @cache
+def load_slips() -> dict[str, str]:
+    """Short misspelt words and what they stand for."""
+    text = (resources.files("shopfloor.graph.prompts") / "words.toml").read_text(encoding="utf-8")
+    return {str(slip): str(word) for slip, word in tomllib.loads(text)["slips"].items()}
+
+
+@cache
 def load_words(name: str) -> frozenset[str]:
     """A list of words of words.toml by its name."""
     text = (resources.files("shopfloor.graph.prompts") / "words.toml").read_text(encoding="utf-8")

@@ -88,6 +88,10 @@ class FakeGemini:
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"
 
+    def step(self, body: dict[str, Any]) -> Step:
+        """What answers a request."""
+        return self.script[min(len(self.requests), len(self.script) - 1)]
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -109,8 +113,9 @@ class FakeGemini:
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         path = lines[0].split(" ")[1]
-        step = self.script[min(len(self.requests), len(self.script) - 1)]
-        self.requests.append(json.loads(body or b"{}"))
+        received = json.loads(body or b"{}")
+        step = self.step(received)
+        self.requests.append(received)
         self.paths.append(path)
         await asyncio.sleep(step.delay_s)
         payload, kind = _payload(step, streamed=":streamGenerateContent" in path)

@@ -18,6 +18,7 @@ from shopfloor.tools.matching import plain, word_set
 
 NEAREST_SHOWN = 3
 OPTIONS_SHOWN = 8
+MOST_OPTIONS = 40  # of a great catalogue
 SUPPLY = word_set("sizes_and_stock days_of_cover reorder_point alternatives transfer")
 LOCATOR = word_set(
     "nearest_with_service nearest_store nearest_other has_service hours_on_day store_hours store_by_zip stores_in_city"
@@ -177,13 +178,15 @@ def _unknown_product(ref: ProductRef, parsed: Parsed, shop: Shop) -> Outcome:
 
 
 def _ask_product(ref: ProductRef, parsed: Parsed, shop: Shop) -> Outcome:
-    names = [shop.product_name(sku) for sku in ref.options]
-    shown = [
-        name if names.count(name) == 1 else f"{name} ({sku})" for name, sku in zip(names, ref.options, strict=True)
-    ]
+    options = ref.options[:MOST_OPTIONS]
+    names = [shop.product_name(sku) for sku in options]
+    shown = [name if names.count(name) == 1 else f"{name} ({sku})" for name, sku in zip(names, options, strict=True)]
     facts: dict[str, JsonValue] = {"error": "ambiguous_product", "skus": list(ref.options[:20])}
     said = f"“{ref.text}” could be" if ref.text else "Which one do you mean:"
-    text = f"{said} {joined(shown, OPTIONS_SHOWN, 'or')}" + (". Which one?" if ref.text else "?")
+    listed = joined(shown, OPTIONS_SHOWN, "or")
+    if len(ref.options) > MOST_OPTIONS:
+        listed = f"{', '.join(shown[:OPTIONS_SHOWN])} or one of many more"
+    text = f"{said} {listed}" + (". Which one?" if ref.text else "?")
     slots: dict[str, JsonValue] = {"product_text": ref.text} | _place_slots(parsed, shop)
     return Outcome("ask", parsed.intent, slots, facts, text, tuple(shown[:12]))
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from shopfloor.tools.inventory.lexicon import CONNECTORS, FRAME, HARD_FRAME, NUMBER_WORDS, SPLITTERS
 from shopfloor.tools.inventory.reading import ProductMention, Reading
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import COLOURS, ProductMatch, code_shape, nearest_word, tokenise
+from shopfloor.tools.matching import COLOURS, code_shape, nearest_word, tokenise
+from shopfloor.tools.product_matcher import ProductMatch
 
 _CHUNK = re.compile(r"[^\s,;?!()\"“”]+")
 _CODE_WORDS = frozenset({"sku", "skus", "item", "product", "code", "article", "no", "number", "id", "model", "ref"})

@@ -28,8 +28,9 @@ from shopfloor.tools.inventory.lexicon import FRAME, NUMBER_WORDS
 from shopfloor.tools.inventory.locate import locate
 from shopfloor.tools.inventory.parse import Parsed, PlaceRef, ProductRef
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import ProductEntry, ProductMatcher, nearest_word, plain, stem, stems, tokenise
+from shopfloor.tools.matching import nearest_word, plain, stem, stems, tokenise
 from shopfloor.tools.places import Gazetteer
+from shopfloor.tools.product_matcher import ProductEntry, ProductMatcher
 
 MEASURED_TO_HELP = False  # not for the embedded 135M model; switch on only after measuring another one
 MAX_CANDIDATES = 8

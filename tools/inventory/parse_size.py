@@ -10,6 +10,7 @@ from shopfloor.tools.inventory.snapshot import ShopNames
 from shopfloor.tools.matching import Token, tokenise, word_set
 
 _BEFORE = word_set("in a an size sizes or and")
+_AFTER_A_SIZE = frozenset({"", "and", "or", "about", "then"})
 _AFTER = word_set("in at for please online there too instead or and now left by")
 
 
@@ -61,14 +62,9 @@ def _size(
     own = text in sizes or any(_within(int(text), size) for size in numbered) or text == said_before
     if own and (before in _BEFORE or not before or (after_name and text in sizes)):
         return text
-    if before in ("a", "an") and _between(int(text), numbered):
+    if before in ("a", "an") or (said_before is not None and said_before.isdigit() and before in _AFTER_A_SIZE):
         return text  # "do you have a 33?", of trousers that come in 32 and 34
     return text if before == "in" else None
-
-
-def _between(number: int, sizes: Sequence[str]) -> bool:
-    plain = [int(size) for size in sizes if size.isdigit()]
-    return len(plain) > 1 and min(plain) - 2 <= number <= max(plain) + 2
 
 
 def _within(number: int, size: str) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from shopfloor.tools.matching import ProductEntry, ProductMatcher, plain, stems
+from shopfloor.tools.matching import plain, stems
 from shopfloor.tools.places import Gazetteer, great_circle_km
+from shopfloor.tools.product_matcher import ProductEntry, ProductMatcher
 
 SAME_CITY_KM = 150.0  # a gazetteer city is a store's city when the names agree and it is this near
 ALIAS_WORDS = 4

@@ -1,0 +1,135 @@
+"""Rules for messages that go on with what was just said without naming it: "and a 33?", "a shirt", "what do they cost together?".
+
+Pure functions with the conversation's other rules (:mod:`shopfloor.graph.conversation`), which calls them in order.
+"""
+
+import re
+
+from shopfloor.graph import cues
+from shopfloor.graph.lexicon import Lexicon, singular
+from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
+from shopfloor.graph.references import shown_in
+from shopfloor.graph.replies import LANGUAGE, Replies
+from shopfloor.graph.state import Memory
+
+MOST_PRODUCTS = 6
+_LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hmm|right|what about|how about|how many of)\b[, ]*)*"
+_TAIL = r"(?: (?:then|instead|please|maybe|rather|there|of (?:them|it|those)|pieces|pairs|units))*$"
+_NUMBER = re.compile(rf"{_LEAD}(?:in )?(?:a |an |the |size |for |only |just )*(?P<number>\d{{1,3}}(?:\.5)?){_TAIL}")
+_MATTER = frozenset({"order_status"})
+_MATTER_WORDS = re.compile(
+    r"\b(it|they|that|this|mine)\b.*\b(where|when|arriv\w*|com(e|es|ing)|here|long|tak\w+|late|wait\w*|lost|yet|forever|been|still)\b"
+    r"|\b(where|when|how long|why|still|late|yet|forever)\b.*\b(it|they|that|this|mine)\b|^(when|where|why|how long)\b"
+)
+_PERSON = re.compile(
+    rf"{_LEAD}(?:for |only |just |maybe |the |a |an )*(?:(?:older|young|little|grown) )?(wom[ae]n'?s?|m[ae]n'?s?|lad(?:y|ies)'?|gent(?:s|lemen)?|kids?'?|child(?:ren)?'?s?"
+    rf"|girls?'?|boys?'?|unisex|male|female|adults?|grown[- ]?ups?)(?: only| ones?| sizes?| model)*{_TAIL}"
+)
+_COLOURED_ONE = re.compile(rf"{_LEAD}(?:the|a|an|any|that|those|some|only)? ?(?:[\w-]+ ){{1,3}}ones?{_TAIL}")
+_THING = re.compile(
+    rf"{_LEAD}(?:(?:maybe|perhaps|just|rather|only) )*(?:(?P<article>a|an|some|the) )?(?P<thing>[\w'-]+(?: [\w'-]+){{0,2}}?){_TAIL}"
+)
+_OTHER_PRODUCT = re.compile(rf"{_LEAD}(?:the|your|a|an) (?P<what>[\w'-]+(?: [\w'-]+){{0,3}}?){_TAIL}")
+_TOGETHER = re.compile(
+    r"\b(together|both|altogether|in total|total( price| cost)?|combined|all (of them|three|two|four)|the (two|three|lot))\b"
+)
+_MONEY = re.compile(r"\b(cost\w*|price\w*|how much|come to|pay|expensive|total)\b")
+
+
+def same_matter(text: str, lowered: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan | None:
+    """Where is it then, of a parcel; one more line in a language that was recognised before."""
+    before = memory.last_text
+    if not before or lexicon.names_product(text) or lexicon.place_in(text) is not None:
+        return None
+    if replies.kind(before) in _MATTER and cues.is_short(text) and _MATTER_WORDS.search(lowered):
+        return rule_plan("supervisor", "the same matter as before", reply=replies.kind(before))
+    if replies.language_reply(before) is not None and replies.is_foreign(text):
+        return rule_plan("supervisor", "the same language as before", reply=LANGUAGE)
+    return None
+
+
+def number_alone(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """And a 33?; and 6?: another size or quantity of what we spoke of."""
+    match = _NUMBER.match(lowered)
+    if match is None or memory.focus_sku is None or memory.last_route != "inventory":
+        return None
+    focus = memory.focus or {}
+    task = inventory_task(text, sku=memory.focus_sku, city=focus.get("city"), size=focus.get("size"))
+    return rule_plan("inventory", "another number of what we spoke of", inventory=(task,))
+
+
+def narrowed(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Women's; the blue ones: what was shown, narrowed."""
+    if memory.parsed is None or lexicon.place_in(text) is not None or shown_in(text, memory.shown):
+        return None
+    coloured = lexicon.has_colour(text) and _COLOURED_ONE.match(lowered) is not None
+    if not coloured and _PERSON.match(lowered) is None:
+        return None
+    return rule_plan("recommendation", "narrowed the last request", recommend=recommend_task(text, refine=True))
+
+
+def one_thing(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """A shirt, after clothes for men under 60; a fleece then, after jumpers for men: for the same person."""
+    match = _THING.match(lowered)
+    if match is None or memory.parsed is None or memory.last_route != "recommendation" or cues.is_question(lowered):
+        return None
+    said = cues.words(match["thing"])
+    if not said or singular(said[-1]) not in lexicon.product_words or cues.refines(lowered) or cues.asks_stock(lowered):
+        return None
+    if lexicon.place_in(text) is not None or shown_in(text, memory.shown) or lexicon.products_in(text):
+        return None
+    before = str(memory.parsed.get("text") or "")
+    if before and not (memory.parsed.get("categories") or memory.parsed.get("head")):
+        task = recommend_task(f"{match['thing']}, {before}")
+        return rule_plan("recommendation", "named a thing of a broad wish", recommend=task)
+    if match["article"] is None and match["thing"] == lowered:
+        return None  # bare words may be a fresh start
+    return rule_plan(
+        "recommendation", "another thing for the same person", recommend=recommend_task(f"{text} too", refine=True)
+    )
+
+
+def same_of_another(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """And the sleeping bag, after the stock of another product in a city."""
+    city = (memory.focus or {}).get("city")
+    match = _OTHER_PRODUCT.match(lowered)
+    if match is None or memory.last_route != "inventory" or not city or lexicon.place_in(text) is not None:
+        return None
+    what = match["what"]
+    if not cues.what_about(lowered) or not lexicon.names_product(what) or lexicon.is_size(what):
+        return None
+    if shown_in(text, memory.shown) or lexicon.products_in(text):
+        return None
+    sku = _of_family(what, memory, lexicon)
+    task = inventory_task(f"Is the {what} in stock?", sku=sku, city=city)
+    return rule_plan("inventory", "asked the same of another product", inventory=(task,))
+
+
+def _of_family(what: str, memory: Memory, lexicon: Lexicon) -> str | None:
+    """The product of these words; of several, the one whose name begins as that of the product in focus does."""
+    asked = {singular(word) for word in cues.words(what)}
+    fitting = {name: sku for name, sku in lexicon.names.items() if asked <= set(name.split())}
+    if len(fitting) > 1:
+        family = cues.words((memory.focus or {}).get("name", ""))[:1]
+        fitting = {
+            name: sku for name, sku in fitting.items() if name.split()[:1] == [singular(word) for word in family]
+        }
+    return next(iter(fitting.values())) if len(fitting) == 1 else None
+
+
+def together(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """What do they cost together; how much would both be?"""
+    if not _TOGETHER.search(lowered) or not _MONEY.search(lowered) or cues.stock_words(lowered):
+        return None
+    named = lexicon.products_in(text)
+    before = (memory.focus or {}).get("before")
+    if len(named) > 1:
+        skus = named
+    elif 1 < len(memory.shown) <= MOST_PRODUCTS and memory.focus_sku in memory.skus:
+        two = re.search(r"\b(both|two)\b", lowered) is not None
+        skus = memory.skus[:2] if two else memory.skus
+    elif before and memory.focus_sku:
+        skus = (before, memory.focus_sku)
+    else:
+        return None
+    return rule_plan("supervisor", "asked for a sum", reply="details", skus=skus[:MOST_PRODUCTS])

@@ -1,0 +1,169 @@
+"""Messages that go on with what was said without naming it: tables over pure functions, no model."""
+
+import pytest
+
+from shopfloor.graph.conversation import follow_up
+from shopfloor.graph.cues import for_grown_ups
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.replies import load_replies
+from shopfloor.graph.spelling import mended, understood
+from shopfloor.graph.state import Memory, ShownItem
+
+REPLIES = load_replies()
+LEXICON = Lexicon(
+    shop_name="Pots & Plants",
+    places=frozenset({"berlin", "lyon"}),
+    colours=frozenset({"red", "blue"}),
+    sizes=frozenset({"12", "14", "16", "s", "m"}),
+    product_words=frozenset({"pot", "spade", "glove", "trowel"}),
+    vocabulary=frozenset({"clay", "pot", "steel", "spade", "hand", "trowel", "solo"}),
+    names={"clay pot": "POT", "steel spade": "SPADE", "hand spade": "HAND", "clay trowel": "TROWEL"},
+    is_city=lambda name: name == "oslo",
+)
+
+
+def item(sku: str, name: str, colour: str = "red") -> ShownItem:
+    return ShownItem(
+        sku=sku, name=name, price=9.0, currency="EUR", colour=colour, category="Pots", sizes=["12", "14", "16"]
+    )
+
+
+LISTED = Memory(
+    shown=(item("POT", "Clay Pot"), item("SPADE", "Steel Spade")),
+    focus={"sku": "POT", "name": "Clay Pot"},
+    parsed={"text": "pots for men", "categories": ["Pots"], "head": ["pot"]},
+    last_route="recommendation",
+)
+STOCK = Memory(focus={"sku": "POT", "name": "Clay Pot", "city": "Berlin", "before": "SPADE"}, last_route="inventory")
+
+
+@pytest.mark.parametrize("text", ["and a 13?", "and 6?", "what about 14", "ok, 30 then", "size 15?", "and in 16?"])
+def test_a_number_alone_is_about_what_we_spoke_of(text: str) -> None:
+    plan = follow_up(text, STOCK, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory"
+    assert [(task["sku"], task["city"]) for task in plan.inventory] == [("POT", "Berlin")]
+
+
+@pytest.mark.parametrize("text", ["women's", "for men only", "the blue ones", "kids please"])
+def test_a_person_or_a_colour_narrows_the_list(text: str) -> None:
+    plan = follow_up(text, LISTED, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None and plan.recommend["refine"]
+
+
+def test_a_thing_after_a_broad_wish_keeps_that_wish() -> None:
+    broad = Memory(
+        shown=LISTED.shown, focus=LISTED.focus, parsed={"text": "gear for men under 60"}, last_route="recommendation"
+    )
+    plan = follow_up("a trowel", broad, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None
+    assert plan.recommend["text"] == "trowel, gear for men under 60"
+
+
+def test_another_thing_is_for_the_same_person() -> None:
+    plan = follow_up("ok, a trowel then", LISTED, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None and plan.recommend["refine"]
+    assert plan.recommend["text"].endswith(" too")
+
+
+@pytest.mark.parametrize(("text", "sku"), [("and the trowel?", "TROWEL"), ("what about the spade", None)])
+def test_the_same_is_asked_of_another_product(text: str, sku: str | None) -> None:
+    plan = follow_up(text, STOCK, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory"
+    assert [(task["sku"], task["city"]) for task in plan.inventory] == [(sku, "Berlin")]
+
+
+@pytest.mark.parametrize(
+    ("text", "memory", "skus"),
+    [
+        ("what do they cost together?", LISTED, ("POT", "SPADE")),
+        ("how much would both be", STOCK, ("SPADE", "POT")),
+        ("the Clay Pot and the Hand Spade, total price?", STOCK, ("POT", "HAND")),
+    ],
+)
+def test_a_sum_is_of_what_is_named_shown_or_was_spoken_of(text: str, memory: Memory, skus: tuple[str, ...]) -> None:
+    plan = follow_up(text, memory, LEXICON, REPLIES)
+    assert plan is not None and plan.reply == "details"
+    assert plan.skus == skus
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my parcel still hasn't arrived",
+        "I bought a pot two weeks ago and it never came",
+        "I ordered gloves 10 days ago and still nothing",
+        "still waiting for my things",
+        "where's my refund",
+    ],
+)
+def test_a_late_parcel_is_for_the_staff(text: str) -> None:
+    plan = follow_up(text, Memory(), LEXICON, REPLIES)
+    assert plan is not None and plan.reply == "order_status"
+
+
+@pytest.mark.parametrize(
+    "text", ["I bought a pot last week, do you have a spade", "has it come in red?", "do they come in red"]
+)
+def test_a_past_purchase_alone_is_no_late_parcel(text: str) -> None:
+    assert REPLIES.sure_kind(text) is None
+
+
+def test_the_same_matter_goes_on() -> None:
+    memory = Memory(last_text="my package never showed up")
+    plan = follow_up("this is taking forever, where is it", memory, LEXICON, REPLIES)
+    assert plan is not None and plan.reply == "order_status"
+
+
+def test_the_same_language_goes_on() -> None:
+    memory = Memory(last_text="quiero una chaqueta roja por favor")
+    plan = follow_up("para hombre", memory, LEXICON, REPLIES)
+    assert plan is not None and plan.reply == "language"
+
+
+def test_the_range_is_told_by_its_kinds() -> None:
+    assert REPLIES.sure_kind("so what do you sell?") == "range"
+    said = REPLIES.say("range", shop="Pots & Plants", text="what do you sell", turn=0, categories=("Pots", "Tools"))
+    assert said == "Pots & Plants has pots and tools. Tell me what you need, and I'll pick something out."
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("hwo much is teh frist one", "how much is the first one"),
+        ("is it availble in belrin", "is it available in Berlin"),
+        ("anyting chepaer", "anything cheaper"),
+        ("do yuo hav it in Lyon", "do you have it in Lyon"),
+        ("a solo in oslo", "a solo in oslo"),
+        ("clay pots for the garden", "clay pots for the garden"),
+        ("", ""),
+    ],
+)
+def test_slips_in_small_words_are_put_right(text: str, read: str) -> None:
+    assert mended(text, LEXICON) == read
+
+
+def test_other_languages_are_left_alone() -> None:
+    text = "ich suche einen Topf, haben Sie das in Berlni"
+    assert understood(text, LEXICON, REPLIES) == text
+
+
+def test_long_texts_are_left_alone() -> None:
+    text = "teh " * 200
+    assert mended(text, LEXICON) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("backpacks for adults", "backpacks, no kids"),
+        ("show me three backpacks for adults", "show me three backpacks, no kids"),
+        ("grown ups only", "no kids"),
+        ("t-shirts, but not for kids", "t-shirts, no kids"),
+        ("a tent for two adults and two kids", "a tent for two adults and two kids"),
+        ("a tent for 2 adults", "a tent for 2 adults"),
+        ("an adult ticket wallet", "an adult ticket wallet"),
+        ("a warm hat for adults, and is it in stock in Lyon?", "a warm hat, no kids, and is it in stock in Lyon?"),
+    ],
+)
+def test_grown_ups_are_read_as_no_kids(text: str, read: str) -> None:
+    assert for_grown_ups(text) == read

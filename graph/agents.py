@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import sqlite3
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from shopfloor.errors import ModelError, ShopfloorError
-from shopfloor.graph.lexicon import Lexicon
-from shopfloor.graph.live_lexicon import LiveLexicon
+from shopfloor.errors import ArtefactRejectedError, ModelError, ShopfloorError
+from shopfloor.graph.lexicon import Lexicon, read_lexicon
 from shopfloor.graph.supervisor import Router
+from shopfloor.local_models.adapting import runtime_for
+from shopfloor.local_models.following import Champions, Following
 from shopfloor.local_models.runtime import ModelInfo, Runtime
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
@@ -23,7 +24,11 @@ from shopfloor.tools.places import Gazetteer
 from shopfloor.tools.schemas import ModelCard
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from shopfloor.graph.local_router import LocalRouter
     from shopfloor.local_models.encoder import Encoder
+    from shopfloor.local_models.head import LinearHead
     from shopfloor.tools.inventory import InventoryAgent
     from shopfloor.tools.recommendation import RecommendationAgent
 
@@ -40,21 +45,27 @@ class Closable(Protocol):
 
 @dataclass(frozen=True)
 class Agents:
-    """An opened catalogue and what answers from it. ``problems``: what is missing, a sentence each."""
+    """An opened catalogue and what answers from it.
+
+    Attributes:
+        model: the local model as it was when it was opened; :meth:`model_of` has the adapter that serves now.
+        problems: what is missing, a sentence each.
+        following: keeps the adapters and heads on the registry's champions.
+    """
 
     catalogue: Database
     runtime: Runtime | None
     recommendation: "RecommendationAgent"
     inventory: "InventoryAgent"
     router: Router | None
-    words: LiveLexicon
+    lexicon: Lexicon
     model: ModelCard
     problems: tuple[str, ...] = ()
+    following: Following | None = None
 
-    @property
-    def lexicon(self) -> Lexicon:
-        """The shop's words."""
-        return self.words.current
+    def model_of(self, agent: str) -> ModelCard:
+        """The local model as it answers for one agent now; inside ``held``, as it is held."""
+        return model_card(runtime_for(self.runtime, agent)) if self.runtime is not None else self.model
 
 
 async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtime | None = None) -> Agents:
@@ -72,21 +83,23 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
     from shopfloor.tools.recommendation import RecommendationAgent
 
     problems: list[str] = []
-    opening = asyncio.create_task(_runtime(settings, runtime, problems))
+    following = await stack.enter_async_context(Following(settings))
+    opening = asyncio.create_task(_runtime(settings, runtime, problems, following))
     stack.push_async_callback(_close_late, opening, runtime)
     encoding = asyncio.create_task(_encoder(settings, problems))
     stack.push_async_callback(_close_late, encoding, None)
     await asyncio.to_thread(_make_catalogue, settings)
     catalogue = await stack.enter_async_context(Database(settings.catalogue_path))
     cities = _Cities()
-    words = LiveLexicon(catalogue, cities.knows)
-    await words.refresh()
+    lexicon = replace(await catalogue.read(read_lexicon), is_city=cities.knows)
     model = await opening
     # A slow model must not hold an explanation up: the agent completes it from its template.
     patience = min(settings.model_timeout_s, settings.explain_timeout_s)
-    recommendation = RecommendationAgent(catalogue, model, settings.model_copy(update={"model_timeout_s": patience}))
-    inventory = InventoryAgent(catalogue, model, settings)
-    router = await _router(settings, await encoding, problems)
+    patient = settings.model_copy(update={"model_timeout_s": patience})
+    recommendation = RecommendationAgent(catalogue, model and runtime_for(model, "recommendation"), patient)
+    inventory = InventoryAgent(catalogue, model and runtime_for(model, "inventory"), settings)
+    router = await _router(settings, await encoding, problems, following)
+    stack.push_async_callback(following.stop)
     warming = asyncio.create_task(_warm(recommendation, inventory, cities))
     stack.push_async_callback(_cancel, warming)
     return Agents(
@@ -95,9 +108,10 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
         recommendation=recommendation,
         inventory=inventory,
         router=router,
-        words=words,
+        lexicon=lexicon,
         model=model_card(model),
         problems=tuple(problems),
+        following=following,
     )
 
 
@@ -142,13 +156,15 @@ def _make_catalogue(settings: Settings) -> None:
     ensure_catalogue(settings)
 
 
-async def _runtime(settings: Settings, given: Runtime | None, problems: list[str]) -> Runtime | None:
-    from shopfloor.local_models import open_runtime
-
+async def _runtime(
+    settings: Settings, given: Runtime | None, problems: list[str], following: Following
+) -> Runtime | None:
     if given is not None:
         return given
+    from shopfloor.local_models.serving import open_serving
+
     try:
-        return await open_runtime(settings)
+        return await open_serving(settings, following)
     except ModelError as error:
         problems.append(f"The local model is not there: {error.detail}")
         return None
@@ -174,14 +190,39 @@ async def _encoder(settings: Settings, problems: list[str]) -> "Encoder | None":
         return None
 
 
-async def _router(settings: Settings, encoder: "Encoder | None", problems: list[str]) -> Router | None:
+async def _router(
+    settings: Settings, encoder: "Encoder | None", problems: list[str], following: Following
+) -> Router | None:
     from shopfloor.graph.local_router import LocalRouter
 
     try:
         router = await asyncio.to_thread(LocalRouter.open, settings, encoder)
-        if router.problem:
-            problems.append(router.problem)
-        return router
     except ModelError as error:
         problems.append(f"The local router is not there: {error.detail}")
         return None
+    await following.follow("router", frozenset({"head"}), _head_follower(router, router.head))
+    if router.problem:
+        problems.append(router.problem)
+    return router
+
+
+def _head_follower(router: "LocalRouter", own: "LinearHead") -> "Callable[[Champions], Awaitable[None]]":
+    """Puts the champion of the router's heads into the router; without one, the head it was opened with."""
+
+    async def use(champions: Champions) -> None:
+        from shopfloor.local_models.artefact_check import check_artefact
+        from shopfloor.local_models.head import LinearHead
+
+        champion = champions.get(("router", "head"))
+        if champion is None:
+            router.use(own)
+            return
+        try:
+            await asyncio.to_thread(check_artefact, champion.folder, None)
+            router.use(await asyncio.to_thread(LinearHead.load, champion.folder))
+        except ModelError as error:
+            raise ArtefactRejectedError(
+                f"The router's head {champion.hash[:12]} is not used: {error.detail}"
+            ) from error
+
+    return use

@@ -11,7 +11,7 @@ another, in the order they came; different threads run side by side. One process
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
@@ -199,6 +199,12 @@ class Assistant:
     async def readiness(self) -> Readiness:
         """Whether requests are answered, and with everything there is."""
         return readiness_of(self._shop)
+
+    def on_swap(self, heard: Callable[[str, str], None]) -> None:
+        """Call ``heard(agent, artefact's hash)`` after each change of an adapter or head that serves; "base" for none."""
+        following = self._shop.agents.following
+        if following is not None:
+            following.on_swap(heard)
 
     # -----------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from shopfloor.graph.results import inventory_finding, new_id, recommendation_fi
 from shopfloor.graph.shop import Shop
 from shopfloor.graph.state import Decision, Finding, Memory, memory_of
 from shopfloor.graph.turn import Graph
+from shopfloor.local_models.adapting import held
 from shopfloor.tools.inventory import InventoryContext
 from shopfloor.tools.recommendation import ParsedRequest, RecommendQuery
 from shopfloor.tools.schemas import (
@@ -48,8 +49,10 @@ async def recommend(shop: Shop, graph: Graph, request: RecommendRequest) -> Reco
     )
     start = TurnStart("", request.thread_id or "", request.user_id, DOOR, request.context)
     async with _traced(shop, start, "agent.recommendation") as trace_id:
-        found = await shop.recommendation.recommend(query)
+        with held(shop.runtime):
+            found, model = await shop.recommendation.recommend(query), shop.model_of("recommendation")
         finding = recommendation_finding(query, found, new_id("rec"), found.answer)
+        finding["record"]["model"] = model.model_dump(mode="json")
         finding["timings_ms"]["recommendation"] = elapsed_ms(started)
         await _finish(shop, trace_id, request.user_id, "recommendation", finding)
     await _keep(graph, request.thread_id, memory, "recommendation", finding)
@@ -59,7 +62,7 @@ async def recommend(shop: Shop, graph: Graph, request: RecommendRequest) -> Reco
         user_id=request.user_id,
         items=found.items,
         explanation=found.answer,
-        model=shop.model,
+        model=model,
         degraded=found.degraded or shop.runtime is None,
         model_scored=found.model_scored,
         timings_ms={**finding["timings_ms"], "total": elapsed_ms(started)},
@@ -77,8 +80,9 @@ async def check_inventory(shop: Shop, graph: Graph, request: InventoryRequest) -
     user = request.user_id or "anonymous"
     text = request.question or f"stock of {request.product_id}"
     async with _traced(shop, TurnStart("", request.thread_id or "", user, DOOR, text), "agent.inventory") as trace_id:
-        response = await shop.inventory.check(request)
-        response = response.model_copy(update={"trace_id": trace_id, "model": shop.model})
+        with held(shop.runtime):
+            response, model = await shop.inventory.check(request), shop.model_of("inventory")
+        response = response.model_copy(update={"trace_id": trace_id, "model": model})
         place = request.location_context
         answer = InventoryAnswer(
             status="answered",
@@ -94,6 +98,7 @@ async def check_inventory(shop: Shop, graph: Graph, request: InventoryRequest) -
         )
         finding = inventory_finding(text, InventoryContext(sku=response.product.sku), answer)
         finding["timings_ms"]["inventory"] = elapsed_ms(started)
+        finding["record"]["model"] = model.model_dump(mode="json")
         await _finish(shop, trace_id, user, "inventory", finding)
     await _keep(graph, request.thread_id, memory, "inventory", finding)
     timings = {**finding["timings_ms"], "total": elapsed_ms(started)}

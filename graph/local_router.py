@@ -63,16 +63,30 @@ class RouteChoice:
         return RouteInfo(route=self.route, decided_by="local", confidence=self.confidence, reason=how)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """A head with the encoder that it was trained on, replaced as a whole."""
+
+    head: LinearHead
+    encoder: TextEncoder | None
+    uses_hidden: bool
+    labels: tuple[Route, ...]
+    problem: str
+
+    @classmethod
+    def of(cls, head: LinearHead, encoder: TextEncoder | None) -> "_Judge":
+        uses_hidden = head.uses_hidden
+        fits = encoder is None or not uses_hidden or encoder.hash == head.card.encoder_hash
+        labels = cast("tuple[Route, ...]", tuple(head.card.labels))
+        return cls(head, encoder if fits else None, uses_hidden, labels, "" if fits else OTHER_ENCODER)
+
+
 class LocalRouter:
     """The router that ships with the package, or one of a folder's own."""
 
     def __init__(self, head: LinearHead, encoder: TextEncoder | None) -> None:
-        self._head = head
-        self._uses_hidden = head.uses_hidden
-        fits = encoder is None or not self._uses_hidden or encoder.hash == head.card.encoder_hash
-        self._encoder = encoder if fits else None
-        self.problem = "" if fits else OTHER_ENCODER
-        self._labels: tuple[Route, ...] = cast("tuple[Route, ...]", tuple(head.card.labels))
+        self._given = encoder
+        self._judge = _Judge.of(head, encoder)
 
     @classmethod
     def open(cls, settings: Settings, encoder: TextEncoder | None, folder: Path | None = None) -> "LocalRouter":
@@ -91,27 +105,36 @@ class LocalRouter:
     @property
     def head(self) -> LinearHead:
         """The head in use."""
-        return self._head
+        return self._judge.head
+
+    @property
+    def problem(self) -> str:
+        """What it lacks, in a sentence; empty where it has everything."""
+        return self._judge.problem
 
     @property
     def reads_hidden(self) -> bool:
         """Whether it decides by the encoder too, and has one."""
-        return self._uses_hidden and self._encoder is not None
+        return self._judge.uses_hidden and self._judge.encoder is not None
+
+    def use(self, head: LinearHead) -> None:
+        """Decide by another head from now on; a decision under way keeps the one it began with."""
+        self._judge = _Judge.of(head, self._given)
 
     async def weigh(self, text: str) -> RouteChoice:
         """Probabilities of all routes for one message."""
-        shortened = shorten(text)
+        shortened, judge = shorten(text), self._judge
         hidden: NDArray[np.float32] | None = None
-        if self._uses_hidden and self._encoder is not None and shortened.strip():
+        if judge.uses_hidden and judge.encoder is not None and shortened.strip():
             try:
-                hidden = (await self._encoder.embed([shortened]))[0]
+                hidden = (await judge.encoder.embed([shortened]))[0]
             except ModelError:
                 # The text alone still decides well; the choice says that it was degraded.
                 hidden = None
-        probabilities = await asyncio.to_thread(self._head.probabilities, shortened, hidden)
+        probabilities = await asyncio.to_thread(judge.head.probabilities, shortened, hidden)
         values = (float(value) for value in probabilities)
-        by_route: dict[Route, float] = dict(zip(self._labels, values, strict=True))
-        return RouteChoice(by_route, degraded=hidden is None and self._uses_hidden)
+        by_route: dict[Route, float] = dict(zip(judge.labels, values, strict=True))
+        return RouteChoice(by_route, degraded=hidden is None and judge.uses_hidden)
 
     async def decide(self, text: str) -> RouteInfo:
         """Who handles the message, and how sure that is."""

@@ -93,7 +93,7 @@ class Recorder:
             candidates=[Candidate(one["sku"], one["score"], one.get("signals") or {}) for one in candidates],
             shown=[Shown(item["sku"], item["position"], item["score"]) for item in items],
             result=finding["result"],
-            model=self._model,
+            model=cast(dict[str, Any], record.get("model") or self._model),
             tokens=cast(int, record.get("tokens") or 0),
             timings_ms={**timings, "total": timings.get(finding["agent"], 0.0)},
             answer_id=finding["answer_id"],

@@ -62,19 +62,20 @@ class Shop:
         """The shop's words."""
         return self.agents.lexicon
 
-    async def refresh(self) -> None:
-        """Take up the shop's words anew where an import has changed the catalogue."""
-        self.supervisor.lexicon = await self.agents.words.refresh()
-
     @property
     def model(self) -> ModelCard:
-        """The local model as answers name it."""
+        """The local model as answers name it that no agent gave."""
         return self.agents.model
+
+    def model_of(self, agent: str) -> ModelCard:
+        """The local model as it answers for one agent now; inside ``held``, as it is held."""
+        return self.agents.model_of(agent)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What is missing, a sentence each; the assistant answers without it."""
-        return self.agents.problems
+        following = self.agents.following
+        return (*self.agents.problems, *(following.problems.values() if following is not None else ()))
 
 
 @dataclass

@@ -52,7 +52,7 @@ async def model_stats_of(shop: Shop, feedback: FeedbackStore, started_at: float)
             quantisation=quantisation,
             runtime=shop.model.runtime,
             profile=shop.model.profile,
-            adapter=shop.model.adapter,
+            adapter=shop.model_of(name).adapter,
             memory_mb=memory_mb,
             requests=totals[name].requests if name in totals else 0,
             tokens_per_second=speed,

@@ -16,7 +16,14 @@ PARTS = (".lora_a", ".lora_b")
 
 @dataclass(frozen=True, slots=True)
 class AdapterFile:
-    """A checked adapter. ``targets`` are the kinds of weights it changes, e.g. ``attn_q``; ``source_hash`` may be empty."""
+    """A checked adapter.
+
+    Attributes:
+        targets: the kinds of weights it changes, e.g. ``attn_q``.
+        source_hash: the original weights it was trained on; may be empty.
+        artefact: its hash in the registry, where it comes from there.
+        folder: the artefact's folder, which may hold it in other formats too.
+    """
 
     path: Path
     sha256: str
@@ -25,6 +32,13 @@ class AdapterFile:
     alpha: float
     targets: tuple[str, ...]
     source_hash: str
+    artefact: str = ""
+    folder: Path | None = None
+
+    @property
+    def identity(self) -> str:
+        """What answers, traces and caches name it by."""
+        return self.artefact or self.sha256
 
 
 def open_adapter(path: Path) -> AdapterFile:

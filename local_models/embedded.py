@@ -1,15 +1,17 @@
 """The embedded runtime: a GGUF model served inside this process by xllamacpp, on any CPU, with nothing to install."""
 
 import asyncio
+import copy
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
-from shopfloor.local_models.llama_server import LlamaServer, ServerOptions
+from shopfloor.local_models.llama_server import Json, LlamaServer, ServerOptions, lora_choice
 from shopfloor.local_models.openai_wire import llama_chat_body, read_piece
 from shopfloor.local_models.runtime import ModelInfo
 from shopfloor.local_models.scoring import score_prompt
@@ -21,7 +23,12 @@ T = TypeVar("T")
 
 
 class EmbeddedRuntime(StreamingRuntime):
-    """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
+    """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`.
+
+    One base may carry several adapters: :meth:`for_agent` gives the model as one agent has it. Requests of different
+    agents are served at once, and an adapter keeps to the slots whose prompts it has read. Embeddings are the base's,
+    whatever the agent: heads are trained on them.
+    """
 
     def __init__(
         self,
@@ -30,8 +37,11 @@ class EmbeddedRuntime(StreamingRuntime):
         slots: int,
         timeout_s: float,
         preparation: "subprocess.Popen[bytes] | None" = None,
+        adapters: Mapping[str, tuple[int, str]] | None = None,
     ) -> None:
         super().__init__(info, timeout_s)
+        self._adapters = dict(adapters or {})
+        self._lora: int | None = None
         self._server = server
         self._slots = SlotPool(slots)
         self._labels: dict[str, int] = {}
@@ -44,6 +54,7 @@ class EmbeddedRuntime(StreamingRuntime):
         info: ModelInfo,
         timeout_s: float,
         preparation: "subprocess.Popen[bytes] | None" = None,
+        adapters: Mapping[str, tuple[int, str]] | None = None,
     ) -> "EmbeddedRuntime":
         """Load the model without holding up the event loop.
 
@@ -52,16 +63,24 @@ class EmbeddedRuntime(StreamingRuntime):
             info: what to say of it.
             timeout_s: the longest any call may take, waiting included.
             preparation: a process that makes a faster form meanwhile; ended with the runtime.
+            adapters: by agent, the place in ``options.adapters`` and the name of the adapter.
 
         Raises:
             ModelError: llama.cpp can't load it.
         """
         server = await asyncio.to_thread(LlamaServer, options)
-        return cls(server, info, options.slots, timeout_s, preparation)
+        return cls(server, info, options.slots, timeout_s, preparation, adapters)
+
+    def for_agent(self, agent: str) -> "EmbeddedRuntime":
+        """The same loaded model with an agent's adapter, or without one; closing it closes the model."""
+        lora, name = self._adapters.get(agent, (None, self._info.adapter))
+        view = copy.copy(self)
+        view._lora, view._info = lora, replace(self._info, adapter=name)
+        return view
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
-        slot = await self._slots.acquire("\n".join(message.content for message in ask.messages))
-        body = {**llama_chat_body(ask), "id_slot": slot}
+        slot = await self._slots.acquire("\n".join(message.content for message in ask.messages), self._owner)
+        body = {**llama_chat_body(ask), "id_slot": slot, **lora_choice(self._lora)}
         call = self._server.start(lambda running: self._server.chat(body, running), lambda: self._slots.release(slot))
         try:
             async for event in call.events():
@@ -81,7 +100,7 @@ class EmbeddedRuntime(StreamingRuntime):
             for text in texts:
                 if call.stopped:
                     raise ModelError("the scoring was stopped")
-                rows.append(score_prompt(self._server.complete, text, ids, slot))
+                rows.append(score_prompt(self._complete_raw, text, ids, slot))
             return np.array(rows, dtype=np.float32)
 
         return await self._run("score", texts[0], work)
@@ -110,6 +129,13 @@ class EmbeddedRuntime(StreamingRuntime):
             self._preparation.terminate()  # what it has not finished is begun anew at the next start
             self._preparation.wait()
 
+    def _complete_raw(self, body: Json) -> Json:
+        return self._server.complete({**body, **lora_choice(self._lora)})
+
+    @property
+    def _owner(self) -> str:
+        return "" if self._lora is None else str(self._lora)
+
     async def _label_id(self, label: str) -> int:
         if label not in self._labels:
             tokens = await asyncio.to_thread(self._server.tokens, label)
@@ -124,7 +150,7 @@ class EmbeddedRuntime(StreamingRuntime):
 
     async def _on_slot(self, text: str, work: Callable[[Call, int], T]) -> T:
         results: list[T] = []
-        slot = await self._slots.acquire(text)
+        slot = await self._slots.acquire(text, self._owner)
         call = self._server.start(
             lambda running: results.append(work(running, slot)), lambda: self._slots.release(slot)
         )

@@ -2,10 +2,11 @@
 
 import asyncio
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shopfloor.local_models.adapter_file import check_fit, open_adapter
+from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.encoder import WINDOW_TOKENS, Encoder
 from shopfloor.local_models.files import file_hash, find_model, open_model_file
@@ -26,26 +27,38 @@ class _Choice:
     options: ServerOptions
     info: ModelInfo
     preparation: "subprocess.Popen[bytes] | None"
+    adapters: dict[str, tuple[int, str]]
 
 
-async def open_embedded(settings: Settings, adapter: Path | None = None) -> EmbeddedRuntime:
-    """Load the embedded model, in its faster form when that is ready, with or without a LoRA adapter (GGUF).
+async def open_embedded(
+    settings: Settings, adapter: Path | None = None, adapters: Adapters | None = None
+) -> EmbeddedRuntime:
+    """Load the embedded model, in its faster form when that is ready.
+
+    Args:
+        settings: which model, and how.
+        adapter: a LoRA (GGUF) for every request.
+        adapters: LoRAs by agent, for :meth:`EmbeddedRuntime.for_agent`; not beside ``adapter``.
 
     Raises:
         ModelMissingError: one of the files is absent, damaged or no model or adapter.
-        ModelError: the adapter does not fit the model, or llama.cpp can't load them.
+        ModelError: an adapter does not fit the model, or llama.cpp can't load them.
     """
-    choice = await asyncio.to_thread(_choose, settings, adapter)
-    return await EmbeddedRuntime.open(choice.options, choice.info, settings.model_timeout_s, choice.preparation)
+    choice = await asyncio.to_thread(_choose, settings, adapter, adapters or {})
+    return await EmbeddedRuntime.open(
+        choice.options, choice.info, settings.model_timeout_s, choice.preparation, choice.adapters
+    )
 
 
-def _choose(settings: Settings, adapter_path: Path | None) -> _Choice:
+def _choose(settings: Settings, adapter_path: Path | None, adapters: Adapters) -> _Choice:
     chosen = choose(settings)
     folder = settings.models_path
     source = open_model_file(find_model(settings), folder)
     adapter = open_adapter(adapter_path) if adapter_path is not None else None
-    if adapter is not None:
-        check_fit(adapter, source.header, source.sha256)
+    for one in (*((adapter,) if adapter is not None else ()), *adapters.values()):
+        check_fit(one, source.header, source.sha256)
+    loaded = {one.identity: one.path for one in adapters.values()}
+    places = list(loaded)
     threads = settings.model_threads or usable_cores()
     form = prepared_form(source, folder) if settings.model_form != "shipped" else None
     preparation = None
@@ -64,7 +77,9 @@ def _choose(settings: Settings, adapter_path: Path | None) -> _Choice:
         adapter=adapter.sha256 if adapter is not None else None,
     )
     options = ServerOptions(path, settings.model_ctx, settings.model_slots, threads, BATCH, adapter_path)
-    return _Choice(options, info, preparation)
+    options = replace(options, adapters=tuple(loaded.values()))
+    by_agent = {agent: (places.index(one.identity), one.identity) for agent, one in adapters.items()}
+    return _Choice(options, info, preparation, by_agent)
 
 
 async def open_shortened(settings: Settings, blocks: int) -> Encoder:

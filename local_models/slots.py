@@ -17,20 +17,27 @@ class SlotPool:
         self._lock = threading.Lock()
         self._free = set(range(size))
         self._last_text = [""] * size
-        self._waiting: deque[tuple[Future[int], str]] = deque()
+        self._last_owner: list[str | None] = [None] * size
+        self._waiting: deque[tuple[Future[int], str, str]] = deque()
 
     @property
     def waiting(self) -> int:
         """Callers in the queue."""
         return len(self._waiting)
 
-    async def acquire(self, text: str) -> int:
-        """Wait for a slot; ``text`` is what will be evaluated, so that the slot with the longest common start is taken."""
+    async def acquire(self, text: str, owner: str = "") -> int:
+        """Wait for a slot; the one whose last text has the longest common start with this one is taken.
+
+        Args:
+            text: what will be evaluated.
+            owner: the adapter that evaluates it. Another's text has no common start, whatever it says; where nothing
+                fits, the owner with the most slots gives one of them up.
+        """
         with self._lock:
             if self._free and not self._waiting:
-                return self._take(text)
+                return self._take(text, owner)
             place: Future[int] = Future()
-            self._waiting.append((place, text))
+            self._waiting.append((place, text, owner))
         try:
             return await asyncio.wrap_future(place)
         except asyncio.CancelledError:
@@ -39,26 +46,30 @@ class SlotPool:
                 self.release(place.result())
             raise
 
-    def try_acquire(self, text: str) -> int | None:
+    def try_acquire(self, text: str, owner: str = "") -> int | None:
         """A free slot nobody waits for, or ``None``."""
         with self._lock:
-            return self._take(text) if self._free and not self._waiting else None
+            return self._take(text, owner) if self._free and not self._waiting else None
 
     def release(self, slot: int) -> None:
         """Give a slot back; the longest waiting caller gets one."""
         with self._lock:
             self._free.add(slot)
             while self._waiting and self._free:
-                place, text = self._waiting.popleft()
+                place, text, owner = self._waiting.popleft()
                 if place.set_running_or_notify_cancel():
-                    place.set_result(self._take(text))
+                    place.set_result(self._take(text, owner))
 
-    def _take(self, text: str) -> int:
-        slot = max(
-            self._free, key=lambda free: (_common_start(self._last_text[free], text), -len(self._last_text[free]))
-        )
+    def _take(self, text: str, owner: str) -> int:
+        def fitness(slot: int) -> tuple[int, int, int]:
+            last = self._last_owner[slot]
+            common = _common_start(self._last_text[slot], text) if last == owner else 0
+            held = len(self._last_owner) + 1 if last is None else self._last_owner.count(last)
+            return common, held, -len(self._last_text[slot])
+
+        slot = max(self._free, key=fitness)
         self._free.remove(slot)
-        self._last_text[slot] = text
+        self._last_text[slot], self._last_owner[slot] = text, owner
         return slot
 
 

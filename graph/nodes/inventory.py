@@ -13,6 +13,7 @@ from shopfloor.graph.nodes.common import OpenShop, context_of, elapsed_ms, emit
 from shopfloor.graph.results import failed_finding, inventory_finding
 from shopfloor.graph.shop import Shop
 from shopfloor.graph.state import AgentState, InventoryTask, ShopContext
+from shopfloor.local_models.adapting import held
 from shopfloor.tools.schemas import StockEvent
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class InventoryNode:
         asked = _context(task, state, context_of(runtime).user, shop)
         with trace.get_tracer("shopfloor").start_as_current_span("agent.inventory"):
             try:
-                answer = await shop.inventory.answer(_question(task, asked.sku), asked)
+                with held(shop.runtime):
+                    answer = await shop.inventory.answer(_question(task, asked.sku), asked)
+                    model = shop.model_of("inventory")
             except (ModelError, InputError) as error:
                 text = error.detail if isinstance(error, InputError) else FAILED
                 finding = failed_finding("inventory", task["call_id"], error.code, text)
@@ -45,6 +48,7 @@ class InventoryNode:
         emit(runtime, StockEvent(inventory=answer))
         finding = inventory_finding(task["question"], asked, answer, call_id=task["call_id"])
         finding["timings_ms"]["inventory"] = elapsed_ms(started)
+        finding["record"]["model"] = model.model_dump(mode="json")
         return Command(update={"findings": [finding]}, goto=state["back"])
 
 

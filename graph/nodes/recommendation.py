@@ -15,6 +15,7 @@ from shopfloor.graph.results import failed_finding, new_id, recommendation_findi
 from shopfloor.graph.routing import after_recommendation
 from shopfloor.graph.shop import Shop
 from shopfloor.graph.state import AgentState, RecommendTask, ShopContext
+from shopfloor.local_models.adapting import held
 from shopfloor.tools.schemas import ItemsEvent, TokenEvent
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class RecommendationNode:
             return Command(goto=state["back"])
         shop = await self._open_shop()
         query = _query(task, state, context_of(runtime).user)
-        with trace.get_tracer("shopfloor").start_as_current_span("agent.recommendation"):
+        with trace.get_tracer("shopfloor").start_as_current_span("agent.recommendation"), held(shop.runtime):
             try:
                 found = await shop.recommendation.recommend(query)
             except (ModelError, InputError) as error:
@@ -51,7 +52,9 @@ class RecommendationNode:
             text, said = found.answer, False
             if task["explain"] and found.items:
                 text, said = await self._explain(shop, found, runtime)
+            model = shop.model_of("recommendation")
         finding = recommendation_finding(query, found, answer_id, text, said=said, call_id=task["call_id"])
+        finding["record"]["model"] = model.model_dump(mode="json")
         finding["record"]["usage"] = found.usage.to_json()
         finding["record"]["tokens"] = found.usage.prompt + found.usage.completion
         finding["timings_ms"] = {

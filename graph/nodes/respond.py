@@ -16,7 +16,6 @@ from shopfloor.graph.nodes.common import OpenShop, context_of, emit
 from shopfloor.graph.product_answers import answer_about, answer_about_several
 from shopfloor.graph.recorder import TurnEnd
 from shopfloor.graph.shop import Shop
-from shopfloor.graph.spelling import understood
 from shopfloor.graph.state import (
     Decision,
     Finding,
@@ -51,7 +50,7 @@ class RespondNode:
         findings = list(state.get("findings") or [])
         facts = await _facts(decision, shop)
         if len(facts) > 1:
-            asked = understood(text_of(last_human(state.get("messages") or [])), shop.lexicon, shop.replies)
+            asked = text_of(last_human(state.get("messages") or []))
             about, chosen = answer_about_several(facts, asked, _columns(shop, asked, facts))
             decision["text"] = decision["text"] or about
             facts.sort(key=lambda one: one.sku != chosen.sku)
@@ -106,7 +105,7 @@ class RespondNode:
 
     def _direct(self, state: ShopState, decision: Decision, facts: Sequence[ProductFacts], shop: Shop) -> str:
         messages = state.get("messages") or []
-        asked = understood(text_of(last_human(messages)), shop.lexicon, shop.replies)
+        asked = text_of(last_human(messages))
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
             return answer_about(facts[0], asked, _columns(shop, asked, facts))
@@ -116,8 +115,7 @@ class RespondNode:
                 "tell me your city."
             )
         kind = decision["reply"] if decision["reply"] in shop.replies.kinds else "unclear"
-        name, kinds = shop.lexicon.shop_name, shop.lexicon.categories
-        return shop.replies.say(kind or "unclear", shop=name, text=asked, turn=turn, categories=kinds)
+        return shop.replies.say(kind or "unclear", shop=shop.lexicon.shop_name, text=asked, turn=turn)
 
 
 def _columns(shop: Shop, asked: str, facts: Sequence[ProductFacts]) -> frozenset[str]:
@@ -181,11 +179,17 @@ def _metadata(
         "inventory": cast(JsonValue, stock["result"]) if stock is not None else None,
         "answer_ids": {one["agent"]: one["answer_id"] for one in reversed(findings) if one["error"] is None},
         "options": cast(JsonValue, options),
-        "model": shop.model.model_dump(mode="json"),
+        "model": _model(findings, shop),
         "degraded": degraded,
         "timings_ms": cast(JsonValue, timings),
         "usage": usage.model_dump(mode="json"),
     }
+
+
+def _model(findings: Sequence[Finding], shop: Shop) -> JsonValue:
+    """The model with the adapter that answered; with two agents, the recommendation's."""
+    answered = sorted((one for one in findings if one["record"].get("model")), key=lambda one: one["agent"], reverse=True)
+    return answered[0]["record"]["model"] if answered else shop.model.model_dump(mode="json")
 
 
 def _forgotten(messages: Sequence[AnyMessage], keep: int) -> list[RemoveMessage]:

@@ -92,6 +92,15 @@ class ShopAssistant(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsOfSwaps(Protocol):
+    """An assistant whose adapters and heads change while it serves."""
+
+    def on_swap(self, heard: Callable[[str, str], None]) -> None:
+        """Call ``heard(agent, artefact)`` after each change."""
+        ...
+
+
 Opener = Callable[[Settings], AbstractAsyncContextManager[ShopAssistant]]
 
 
@@ -146,6 +155,8 @@ class Service:
         try:
             async with self._opener(self.settings) as assistant:
                 self._assistant = assistant
+                if isinstance(assistant, TellsOfSwaps):
+                    assistant.on_swap(self._count_swap)
                 self.opened_after_s = time.monotonic() - self.started_at
                 self._settled.set()
                 await self._stop.wait()
@@ -257,6 +268,9 @@ class Service:
             gemini_completion=usage.gemini_completion_tokens,
         )
         self.metrics.turn(_labels(reply.model, reply.route.route), seconds, first_token=first_token, tokens=tokens)
+
+    def _count_swap(self, agent: str, artefact: str) -> None:
+        self.metrics.swaps.labels(agent=agent, adapter=artefact).inc()
 
     async def recommend(self, request: RecommendRequest) -> RecommendResponse:
         """Recommend, and file the time."""

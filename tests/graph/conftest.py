@@ -37,8 +37,15 @@ def settings(tmp_path: Path, catalogue: Path, models_path: Path) -> Settings:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def agents(catalogue: Path, models_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agents]:
     """Agents without a local model, opened once and warm: opening reads the world's place names."""
-    absent = tmp_path_factory.mktemp("no-model") / "absent.gguf"
-    given = Settings(_env_file=None, shop=catalogue, models=models_path, model=absent)  # pyright: ignore[reportCallIssue]
+    data = tmp_path_factory.mktemp("no-model")
+    absent = data / "absent.gguf"
+    given = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        data=data,
+        shop=catalogue,
+        models=models_path,
+        model=absent,
+    )
     async with AsyncExitStack() as stack:
         agents = await open_agents(given, stack)
         await agents.inventory.warm()

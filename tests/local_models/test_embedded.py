@@ -123,6 +123,20 @@ async def test_slots_are_given_in_order_and_by_prefix() -> None:
     assert pool.waiting == 0
 
 
+async def test_an_adapter_goes_back_to_its_own_slots() -> None:
+    pool = SlotPool(3)
+    one = await pool.acquire("the same text", "a")
+    other = await pool.acquire("the same text", "b")
+    third = await pool.acquire("the same", "a")
+    for slot in (one, other, third):
+        pool.release(slot)
+    assert await pool.acquire("the same text", "b") == other
+    assert await pool.acquire("the same text", "a") == one
+    pool.release(other)
+    pool.release(one)
+    assert await pool.acquire("nothing alike", "c") == third  # of the one who has two
+
+
 async def test_a_slot_handed_to_a_cancelled_caller_comes_back() -> None:
     pool = SlotPool(1)
     slot = await pool.acquire("a")

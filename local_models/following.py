@@ -1,0 +1,161 @@
+"""Keeps a running process on the registry's champions: it looks every quarter of a second, and tells who serves them.
+
+A look costs some microseconds while nothing was written. What can't be taken up (a file that is gone, made for another
+model, no memory) leaves the present one serving; the reason is in :attr:`Following.problems`, and it is tried again.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from shopfloor.errors import ShopfloorError
+from shopfloor.observability import get_logger
+from shopfloor.settings import Settings
+from shopfloor.store.artefacts import Artefact, ChampionWatch, Kind
+
+log = get_logger("shopfloor.local_models")
+
+POLL_S = 0.25
+RETRY_S = 15.0
+
+Champions = Mapping[tuple[str, Kind], Artefact]
+"""What serves, by agent and kind."""
+Use = Callable[[Champions], Awaitable[None]]
+Heard = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class _Follower:
+    """One that takes champions up. ``due``: when it is tried again after it failed (monotonic seconds)."""
+
+    use: Use
+    kinds: frozenset[Kind]
+    present: dict[tuple[str, Kind], str] = field(default_factory=dict[tuple[str, Kind], str])
+    due: float | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Following:
+    """The champions of one data folder, as this process has them. Open it with ``async with``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._followers: dict[str, _Follower] = {}
+        self._heard: list[Heard] = []
+        self._work: set[asyncio.Task[None]] = set()
+        self._champions: dict[tuple[str, Kind], Artefact] = {}
+        self._watch: ChampionWatch | None = None
+        self._number = -1
+        self.problems: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._look()
+        self._polling = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+        if self._watch is not None:
+            await asyncio.to_thread(self._watch.close)
+
+    async def stop(self) -> None:
+        """Look no more, and let what is being taken up come to its end; before what follows is closed. Idempotent."""
+        self._polling.cancel()
+        await asyncio.wait([self._polling, *self._work])
+
+    @property
+    def champions(self) -> Champions:
+        """What should serve now."""
+        return self._champions
+
+    async def follow(self, name: str, kinds: frozenset[Kind], use: Use, present: Champions | None = None) -> None:
+        """Call ``use`` with all champions now, where they are not what is present, and whenever one of them changed.
+
+        Args:
+            name: under which a problem is kept.
+            kinds: what it cares for.
+            use: takes them up, or raises a ShopfloorError and leaves what serves.
+            present: what it has taken up already; empty: nothing.
+        """
+        follower = _Follower(use, kinds)
+        follower.present = _names(present or {}, kinds)
+        await self._bring_up(name, follower)
+        self._followers[name] = follower
+
+    def on_swap(self, heard: Heard) -> None:
+        """Call ``heard(agent, artefact's hash)`` after each change that was taken up; the hash is "base" for none."""
+        self._heard.append(heard)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                changed = await self._look()
+            except ShopfloorError as error:
+                log.warning("registry_unreadable", detail=error.detail)
+                continue
+            now = time.monotonic()
+            for name, follower in self._followers.items():
+                if changed or (follower.due is not None and follower.due <= now):
+                    self._start(name)
+
+    async def _look(self) -> bool:
+        """Read the champions if anything was written since; says whether a decision was made."""
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> bool:
+        """As :meth:`_look`, blocking. A state database that is not there yet, or older, has no champions."""
+        if self._watch is None:
+            if not self._settings.state_path.is_file():
+                return False
+            self._watch = ChampionWatch(self._settings.state_path, self._settings.artefacts_path)
+        if not self._watch.changed():
+            return False
+        try:
+            number, champions = self._watch.champions()
+        except sqlite3.OperationalError:
+            return False
+        if number == self._number:
+            return False
+        self._number = number
+        self._champions = {(artefact.agent, artefact.kind): artefact for artefact in champions}
+        return True
+
+    def _start(self, name: str) -> None:
+        task = asyncio.create_task(self._bring_up(name, self._followers[name]))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _bring_up(self, name: str, follower: _Follower) -> None:
+        async with follower.lock:
+            champions = self._champions
+            wanted = _names(champions, follower.kinds)
+            before = follower.present
+            if wanted == before:
+                follower.due = None
+                self.problems.pop(name, None)
+                return
+            try:
+                await follower.use(champions)
+            except ShopfloorError as error:
+                follower.due = time.monotonic() + RETRY_S
+                self.problems[name] = error.detail
+                log.warning("artefact_refused", follower=name, code=error.code, detail=error.detail)
+                return
+            follower.present, follower.due = wanted, None
+            self.problems.pop(name, None)
+            for agent, kind in sorted(wanted.keys() | before.keys()):
+                if wanted.get((agent, kind)) != before.get((agent, kind)):
+                    self._tell(agent, kind, wanted.get((agent, kind)) or "base")
+
+    def _tell(self, agent: str, kind: Kind, artefact: str) -> None:
+        log.info("artefact_serves", agent=agent, kind=kind, artefact=artefact)
+        for heard in self._heard:
+            heard(agent, artefact)
+
+
+def _names(champions: Champions, kinds: frozenset[Kind]) -> dict[tuple[str, Kind], str]:
+    return {key: artefact.hash for key, artefact in champions.items() if key[1] in kinds}

@@ -1,0 +1,130 @@
+"""Opens the runtime that a service answers with: on the registry's champions, and changed with them while it serves."""
+
+import asyncio
+from dataclasses import dataclass
+
+from shopfloor.errors import ArtefactRejectedError
+from shopfloor.local_models.adapter_file import AdapterFile
+from shopfloor.local_models.adapting import Adaptable, Adapters
+from shopfloor.local_models.artefact_check import check_artefact
+from shopfloor.local_models.embedded import EmbeddedRuntime
+from shopfloor.local_models.files import ModelFile, find_model, open_model_file
+from shopfloor.local_models.following import Champions, Following
+from shopfloor.local_models.opening import open_embedded
+from shopfloor.local_models.profiles import choose
+from shopfloor.local_models.runtime import Runtime
+from shopfloor.local_models.swapping import SwappingRuntime
+from shopfloor.settings import Settings
+from shopfloor.store.artefacts import Artefact, Kind
+
+LORA: frozenset[Kind] = frozenset({"lora"})
+BUFFERS = 128 * 1024**2  # bytes a second side takes beside weights, adapters and context
+KV_BYTES = 2  # of one key or value, in half precision
+
+
+async def open_serving(settings: Settings, following: Following) -> Runtime:
+    """Open the chosen runtime with the champions' adapters, and keep it on them.
+
+    A champion that can't be served leaves its agent with the base alone, and a sentence in ``following.problems``.
+
+    Raises:
+        ConfigError: the runtime needs a library or a setting that is not there.
+        ModelError: the model is missing, can't be loaded, or its server does not answer.
+    """
+    if choose(settings).runtime != "embedded":
+        from shopfloor.local_models.choosing import open_chosen
+
+        return await open_chosen(settings)
+    source = await asyncio.to_thread(_source, settings)
+    adapters, _ = await asyncio.to_thread(read_adapters, following.champions, source, {})
+    opener = _Opener(settings, source)
+    side = await opener(adapters)
+    runtime = SwappingRuntime.over(
+        side, opener, needed=opener.needed, timeout_s=settings.model_timeout_s, adapters=adapters
+    )
+    await follow_adapters(following, runtime, source)
+    return runtime
+
+
+async def follow_adapters(following: Following, runtime: Adaptable, source: ModelFile | None) -> None:
+    """Keep a runtime that serves ``runtime.adapters`` on the champions.
+
+    Args:
+        following: tells of changes.
+        runtime: what serves.
+        source: the model that adapters must fit; None where its file is out of sight.
+    """
+
+    async def use(champions: Champions) -> None:
+        adapters, refused = await asyncio.to_thread(read_adapters, champions, source, runtime.adapters)
+        if _identities(adapters) != _identities(runtime.adapters):
+            await runtime.use_adapters(adapters, drained=False)
+        if refused:
+            raise ArtefactRejectedError(" ".join(refused.values()))
+
+    served = {adapter.artefact for adapter in runtime.adapters.values()}
+    present = {key: artefact for key, artefact in following.champions.items() if artefact.hash in served}
+    await following.follow("adapters", LORA, use, present)
+
+
+def read_adapters(
+    champions: Champions, source: ModelFile | None, present: Adapters
+) -> tuple[dict[str, AdapterFile], dict[str, str]]:
+    """Check the champions' adapters (blocking).
+
+    Args:
+        champions: what should serve.
+        source: the model they must fit.
+        present: what serves now; it stays where the champion is refused.
+
+    Returns:
+        The adapters by agent, and why one was refused by agent.
+    """
+    adapters: dict[str, AdapterFile] = {}
+    refused: dict[str, str] = {}
+    for agent, artefact in _loras(champions).items():
+        known = present.get(agent)
+        if known is not None and known.artefact == artefact.hash:
+            adapters[agent] = known
+            continue
+        try:
+            adapter = check_artefact(artefact.folder, source)
+        except ArtefactRejectedError as error:
+            refused[agent] = f"The {agent} adapter {artefact.hash[:12]} is not served: {error.detail}"
+            adapter = known
+        if adapter is not None:
+            adapters[agent] = adapter
+    return adapters, refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """Opens sides of the embedded model, and says how much memory one takes."""
+
+    settings: Settings
+    source: ModelFile
+
+    async def __call__(self, adapters: Adapters) -> EmbeddedRuntime:
+        return await open_embedded(self.settings, adapters=adapters)
+
+    def needed(self) -> int:
+        """Bytes of a further side: its weights once more (they may be laid out anew), its context, its buffers."""
+        header, settings = self.source.header, self.settings
+        heads = header.of_architecture("attention.head_count") or 1
+        kv_heads = header.of_architecture("attention.head_count_kv") or heads
+        width = header.of_architecture("embedding_length") // heads * kv_heads
+        token = 2 * header.of_architecture("block_count") * width * KV_BYTES
+        weights = max(self.source.path.stat().st_size, 0) * 3 // 2  # the faster form is larger than the shipped one
+        return weights + token * settings.model_ctx * settings.model_slots + BUFFERS
+
+
+def _source(settings: Settings) -> ModelFile:
+    return open_model_file(find_model(settings), settings.models_path)
+
+
+def _loras(champions: Champions) -> dict[str, Artefact]:
+    return {agent: artefact for (agent, kind), artefact in champions.items() if kind == "lora"}
+
+
+def _identities(adapters: Adapters) -> dict[str, str]:
+    return {agent: adapter.identity for agent, adapter in adapters.items()}

@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 import sqlite3
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from shopfloor.errors import ArtefactRejectedError, ModelError, ShopfloorError
-from shopfloor.graph.lexicon import Lexicon, read_lexicon
+from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.live_lexicon import LiveLexicon
 from shopfloor.graph.supervisor import Router
 from shopfloor.local_models.adapting import runtime_for
 from shopfloor.local_models.following import Champions, Following
@@ -58,9 +59,15 @@ class Agents:
     recommendation: "RecommendationAgent"
     inventory: "InventoryAgent"
     router: Router | None
-    lexicon: Lexicon
+    words: LiveLexicon
     model: ModelCard
     problems: tuple[str, ...] = ()
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The shop's words."""
+        return self.words.current
+
     following: Following | None = None
 
     def model_of(self, agent: str) -> ModelCard:
@@ -91,7 +98,8 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
     await asyncio.to_thread(_make_catalogue, settings)
     catalogue = await stack.enter_async_context(Database(settings.catalogue_path))
     cities = _Cities()
-    lexicon = replace(await catalogue.read(read_lexicon), is_city=cities.knows)
+    words = LiveLexicon(catalogue, cities.knows)
+    await words.refresh()
     model = await opening
     # A slow model must not hold an explanation up: the agent completes it from its template.
     patience = min(settings.model_timeout_s, settings.explain_timeout_s)
@@ -108,7 +116,7 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
         recommendation=recommendation,
         inventory=inventory,
         router=router,
-        lexicon=lexicon,
+        words=words,
         model=model_card(model),
         problems=tuple(problems),
         following=following,

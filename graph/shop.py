@@ -62,6 +62,10 @@ class Shop:
         """The shop's words."""
         return self.agents.lexicon
 
+    async def refresh(self) -> None:
+        """Take up the shop's words anew where an import has changed the catalogue."""
+        self.supervisor.lexicon = await self.agents.words.refresh()
+
     @property
     def model(self) -> ModelCard:
         """The local model as answers name it that no agent gave."""

@@ -16,6 +16,7 @@ from shopfloor.graph.nodes.common import OpenShop, context_of, emit
 from shopfloor.graph.product_answers import answer_about, answer_about_several
 from shopfloor.graph.recorder import TurnEnd
 from shopfloor.graph.shop import Shop
+from shopfloor.graph.spelling import understood
 from shopfloor.graph.state import (
     Decision,
     Finding,
@@ -50,7 +51,7 @@ class RespondNode:
         findings = list(state.get("findings") or [])
         facts = await _facts(decision, shop)
         if len(facts) > 1:
-            asked = text_of(last_human(state.get("messages") or []))
+            asked = understood(text_of(last_human(state.get("messages") or [])), shop.lexicon, shop.replies)
             about, chosen = answer_about_several(facts, asked, _columns(shop, asked, facts))
             decision["text"] = decision["text"] or about
             facts.sort(key=lambda one: one.sku != chosen.sku)
@@ -105,7 +106,7 @@ class RespondNode:
 
     def _direct(self, state: ShopState, decision: Decision, facts: Sequence[ProductFacts], shop: Shop) -> str:
         messages = state.get("messages") or []
-        asked = text_of(last_human(messages))
+        asked = understood(text_of(last_human(messages)), shop.lexicon, shop.replies)
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
             return answer_about(facts[0], asked, _columns(shop, asked, facts))
@@ -115,7 +116,8 @@ class RespondNode:
                 "tell me your city."
             )
         kind = decision["reply"] if decision["reply"] in shop.replies.kinds else "unclear"
-        return shop.replies.say(kind or "unclear", shop=shop.lexicon.shop_name, text=asked, turn=turn)
+        name, kinds = shop.lexicon.shop_name, shop.lexicon.categories
+        return shop.replies.say(kind or "unclear", shop=name, text=asked, turn=turn, categories=kinds)
 
 
 def _columns(shop: Shop, asked: str, facts: Sequence[ProductFacts]) -> frozenset[str]:
@@ -188,7 +190,9 @@ def _metadata(
 
 def _model(findings: Sequence[Finding], shop: Shop) -> JsonValue:
     """The model with the adapter that answered; with two agents, the recommendation's."""
-    answered = sorted((one for one in findings if one["record"].get("model")), key=lambda one: one["agent"], reverse=True)
+    answered = sorted(
+        (one for one in findings if one["record"].get("model")), key=lambda one: one["agent"], reverse=True
+    )
     return answered[0]["record"]["model"] if answered else shop.model.model_dump(mode="json")
 
 

@@ -47,7 +47,6 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "feedback": CommandInfo("feedback", "Export or import what people said of the answers."),
     "models": CommandInfo("models", "Local models: get, list, and which of them fit this machine."),
     "adapters": CommandInfo("adapters", "Learned adapters and heads: list, import, activate, roll back, pin."),
-    "adapters": CommandInfo("adapters", "Learned adapters and heads: list, import, activate, roll back, pin."),
     "eval": CommandInfo("evaluate", "Measure quality on a file of cases, with baselines and intervals."),
     "router": CommandInfo("router", "Train and inspect the local router."),
     "dataset": CommandInfo("dataset", "Make training data from what people said of the answers."),

@@ -9,6 +9,7 @@ from shopfloor.tools.inventory import analysis, queries
 from shopfloor.tools.inventory.answer_supply import transfer_facts, transfer_words
 from shopfloor.tools.inventory.outcome import Area, Outcome, Shop, joined, json_id, labels, place, units
 from shopfloor.tools.inventory.parse import Parsed
+from shopfloor.tools.inventory.product_facts import range_with
 from shopfloor.tools.inventory.queries import Line
 from shopfloor.tools.matching import COLOURS, stems
 
@@ -104,6 +105,8 @@ class ShopAnswers:
     def _narrowed(self, line: Line) -> Line:
         """The line with the units of the size and colour asked for, where the shop counts variants."""
         size = self._parsed.size
+        if size is not None and line.sku in self._shop.names.matcher.by_sku:
+            size = range_with(size, list(self._shop.names.matcher.by_sku[line.sku].sizes)) or size
         asked = {word for word in self._parsed.group_words if word in COLOURS}
         if (size is None and not asked) or not queries.counts_variants(self._shop.connection, line.sku):
             return line

@@ -16,7 +16,7 @@ NEAREST = re.compile(
 )
 OTHER = re.compile(
     r"\b(other|another|else|elsewhere|apart|besides?|aside|except(ing)?|excluding|instead|alternatives?|different|"
-    r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|fallback|if .* (is|has) (out|none|shut|sold))\b"
+    r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|next (store|shop|branch|outlet|place)|fallback|if .* (is|has) (out|none|shut|sold))\b"
 )
 SIZES = re.compile(
     r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b"
@@ -37,7 +37,7 @@ LIST_STORES = re.compile(
     rf"how many {_STORE}|{_STORE} (that|which|with|having|carrying|stocking|selling|have|carry|stock|sell))\b"
 )
 ZERO = re.compile(
-    r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock)|unavailable|"
+    r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock|have|has|got|there|stocks?|carry|carries|sells?)|unavailable|"
     r"ran out|out of$|(dont|do not|doesnt|does not) (\w+ )?have (\w+ )?any ?more|nothing left|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
 )
 LOW = re.compile(

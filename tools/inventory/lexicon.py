@@ -82,7 +82,7 @@ condition thing things stuff person people man guy lady friend family customer c
 staff member members colleague colleagues manager assistant clerk boss
 shelves shelf rack racks aisle aisles row rows department section corner window counter storage storeroom
 answer reply respond response message email chat contact
-sent shipped moved shifted lent spared supplied transferred length lengths width widths pace tempo coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses
+sent shipped moved shifted lent spared supplied transferred length lengths width widths pace coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
 """

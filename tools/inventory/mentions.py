@@ -17,12 +17,13 @@ _DECIMAL = r"[-−+]?\d{1,3}\.\d+"
 _NUMBER = r"[-−+]?\d{1,3}(?:\.\d+)?"
 _POINTS = (
     re.compile(
-        rf"lat(?:itude)?\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([NS])?[^\d\-−+]{{0,25}}?"
-        rf"(?:lon(?:gitude)?|lng|long)\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([EW])?",
+        rf"lat(?:itude)?\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([NS](?![a-z]))?[^\d\-−+]{{0,25}}?"
+        rf"(?:lon(?:gitude)?|lng|long)\b[^\d\-−+]{{0,12}}({_NUMBER})\s*°?\s*([EW](?![a-z]))?",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"({_DECIMAL})\s*°?\s*([NS])?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW])?(?!\d|\.\d)", re.IGNORECASE
+        rf"({_DECIMAL})\s*°?\s*([NS](?![a-z]))?\s*(?:[,;/]|\band\b|\s)\s*({_DECIMAL})\s*°?\s*([EW](?![a-z]))?(?!\d|\.\d)",
+        re.IGNORECASE,
     ),
 )
 _ZIP_BEFORE = re.compile(

@@ -52,6 +52,7 @@ _UNITS = frozenset(
     ]
 )
 _BEFORE: tuple[tuple[str, Sense], ...] = (
+    (r"down to( (a|an|the|its|their|just|only))*( last)?$", "at_most"),
     (r"(at least|minimum of|minimum|min|no (fewer|less) than|not (fewer|less) than|as many as)$", "at_least"),
     (
         r"(at most|not (above|over|exceeding|beyond)|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$",
@@ -110,6 +111,8 @@ def _read_number(words: Sequence[str], at: int, blocked: Sequence[bool]) -> tupl
         return 6, at + 3
     if word in ("a", "one") and following in ("dozen", "couple", "hundred", "pair"):
         return {"dozen": 12, "couple": 2, "hundred": 100, "pair": 1}[following], at + 2
+    if word == "single" and re.fullmatch(r"units?|pieces?|items?|pairs?|one", following):
+        return 1, at + 1
     if word in ("dozen", "couple"):
         return {"dozen": 12, "couple": 2}[word], at + 1
     return _read_words(words, at, following)

@@ -66,7 +66,9 @@ def read_fact_question(
     if any(found.exact and found.kind == "none" for found in mentions.products):
         return None
     about_price = PRICE.asked.search(said) or re.search(r"\b(cheaper|dearer|expensive|same price)\b", said)
-    about_origin = re.search(r"\b(made|produced|manufactured|grown|comes?|coming) (in|from)\b|\borigin\b", said)
+    about_origin = re.search(
+        r"\b(made|produced|manufactured|grown) (in|from)\b|\b(comes?|coming) from\b|\borigin\b", said
+    )
     if mentions.places and not about_price and not about_origin:
         return None
     pair = _pair(said, exact, context)

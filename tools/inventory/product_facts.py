@@ -70,7 +70,7 @@ class ProductFacts:
         offered = list(product.sizes) if product else []
         offered += [variant.size for variant in known if variant.size and variant.size not in offered]
         own = {name.casefold(): name for name in offered}.get(size.casefold())
-        own = own or _range_with(size, offered)
+        own = own or range_with(size, offered)
         if own is not None and counted:
             return own, ""
         if own is not None:
@@ -131,7 +131,7 @@ class ProductFacts:
         return f" You could have {joined((item.name for item in similar), last='or')} instead." if similar else ""
 
 
-def _range_with(size: str, offered: list[str]) -> str | None:
+def range_with(size: str, offered: list[str]) -> str | None:
     """The offered size that is a range around a number: "39-42" for 41."""
     if not re.fullmatch(r"\d{1,3}(?:\.\d)?", size):
         return None

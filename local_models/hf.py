@@ -4,6 +4,8 @@ Its libraries are large and live in an environment of their own: ``scripts/env.s
 """
 
 import asyncio
+import copy
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
+from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.hf_files import HfSource, find_source
 from shopfloor.local_models.hf_model import HfModel, Put
+from shopfloor.local_models.meter import Meter
 from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
 from shopfloor.local_models.slots import SlotPool
 from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
 from shopfloor.local_models.workers import Call, Workers
 
 T = TypeVar("T")
+PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ class HfRuntime(StreamingRuntime):
         self._workers = Workers(options.slots)
         self._adapter: str | None = None
         self._loaded: set[str] = set()
+        self._names: dict[str, str] | None = None  # by agent, on a side
+        self._uses: Counter[str] = Counter()  # sides that have an adapter, by its name
+        self._loading = asyncio.Lock()
         self._closed = False
 
     @classmethod
@@ -123,10 +131,54 @@ class HfRuntime(StreamingRuntime):
         self._adapter = name
         self._info = replace(self._info, adapter=name)
 
+    async def beside(self, adapters: Adapters) -> "HfRuntime":
+        """A side over the same weights, with PEFT adapters by agent; closing it gives up its adapters alone.
+
+        Raises:
+            ModelError: an adapter can't be loaded; nothing changes.
+        """
+        async with self._loading:
+            for adapter in adapters.values():
+                if adapter.identity not in self._loaded:
+                    folder = adapter.folder or adapter.path.parent
+                    if not all((folder / name).is_file() for name in PEFT_FILES):
+                        raise ModelError(
+                            f"the adapter {adapter.identity[:12]} lacks {' and '.join(PEFT_FILES)}, which transformers "
+                            "needs: import the folder that has them beside the GGUF file"
+                        )
+                    await asyncio.to_thread(self._model.load_adapter, adapter.identity, folder)
+                    self._loaded.add(adapter.identity)
+            side = copy.copy(self)
+            side._names = {agent: adapter.identity for agent, adapter in adapters.items()}
+            side._meter = Meter()
+            self._uses.update(set(side._names.values()))
+        return side
+
+    def for_agent(self, agent: str) -> "HfRuntime":
+        """The same model with an agent's adapter, or without one."""
+        if self._names is None:
+            return self
+        view = copy.copy(self)
+        view._adapter = self._names.get(agent)
+        view._info = replace(self._info, adapter=view._adapter)
+        return view
+
     async def close(self) -> None:
         """Stop what runs and give the memory up. Idempotent."""
+        if self._names is not None:
+            await self._leave(set(self._names.values()))
+            return
         self._closed = True
         await asyncio.to_thread(self._workers.close)
+
+    async def _leave(self, names: set[str]) -> None:
+        self._names = {}
+        async with self._loading:
+            self._uses.subtract(names)
+            for name in names:
+                if self._uses[name] <= 0 and name in self._loaded:
+                    self._loaded.discard(name)
+                    await asyncio.to_thread(self._model.unload_adapter, name)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -93,6 +93,11 @@ class HfModel:
                 f"the adapter {folder} can't be loaded ({error}): was it trained on this model?"
             ) from error
 
+    def unload_adapter(self, name: str) -> None:
+        """Give an adapter's memory back; no call may name it any more."""
+        with self._lock:
+            self._model.delete_adapter(name)
+
     def generate(self, ask: Ask, adapter: str | None, put: Put) -> None:
         """Answer a chat, piece by piece, until it ends or ``put`` says that nobody waits."""
         ids = self._chat_tokens(ask.messages)

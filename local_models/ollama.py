@@ -7,6 +7,7 @@ the mean probability of all other tokens. Its embeddings have length 1.
 """
 
 import contextlib
+import copy
 import hashlib
 import json
 import math
@@ -19,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ConfigError, ContextOverflowError, ModelError, ModelMissingError
+from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.http_server import HttpServer
+from shopfloor.local_models.meter import Meter
 from shopfloor.local_models.openai_compatible import estimate_tokens
 from shopfloor.local_models.openai_wire import Json
 from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
@@ -67,6 +70,7 @@ class OllamaRuntime(StreamingRuntime):
         self._server = server
         self._model = model
         self._tag = model.tag  # the base's, or that of the model made of it and an adapter
+        self._by_agent: dict[str, tuple[str, str]] | None = None  # tag and adapter, on a side
         self._facts = facts
         self._labels: dict[str, int] = {}
 
@@ -142,20 +146,50 @@ class OllamaRuntime(StreamingRuntime):
         Raises:
             ModelError: Ollama refuses the adapter; nothing changes.
         """
-        tag = self._model.tag
-        if adapter is not None:
-            tag = f"{tag.partition(':')[0]}-shopfloor:{adapter.sha256[:12]}"
-            async with _manager(self._model.url) as client:
-                digest = await _asked(self._server, client.create_blob(adapter.path))
-                made = client.create(model=tag, from_=self._model.tag, adapters={adapter.path.name: digest})
-                await _asked(self._server, made)
-        await self._server.post("/api/generate", {"model": tag, "keep_alive": KEEP_ALIVE})  # load it before the switch
+        tag = self._model.tag if adapter is None else await self._made_with(adapter)
+        await self._load(tag)
         self._tag = tag
-        self._info = replace(self._info, adapter=adapter.sha256 if adapter is not None else None)
+        self._info = replace(self._info, adapter=adapter.identity if adapter is not None else None)
+
+    async def beside(self, adapters: Adapters) -> "OllamaRuntime":
+        """A side over the same Ollama, with a model of its own for each adapter; closing it closes nothing.
+
+        Raises:
+            ModelError: Ollama refuses an adapter; nothing changes.
+        """
+        by_agent = {agent: (await self._made_with(one), one.identity) for agent, one in adapters.items()}
+        for tag in dict.fromkeys(tag for tag, _ in by_agent.values()):
+            await self._load(tag)
+        side = copy.copy(self)
+        side._by_agent, side._meter = by_agent, Meter()
+        return side
+
+    def for_agent(self, agent: str) -> "OllamaRuntime":
+        """The model as one agent has it."""
+        if self._by_agent is None:
+            return self
+        view = copy.copy(self)
+        view._tag, name = self._by_agent.get(agent, (self._model.tag, None))
+        view._info = replace(self._info, adapter=name)
+        return view
 
     async def close(self) -> None:
         """Close the connections; Ollama goes on. Idempotent."""
-        await self._server.close()
+        if self._by_agent is None:
+            await self._server.close()
+
+    async def _made_with(self, adapter: "AdapterFile") -> str:
+        """The tag of a model made of the base and an adapter."""
+        tag = f"{self._model.tag.partition(':')[0]}-shopfloor:{adapter.sha256[:12]}"
+        async with _manager(self._model.url) as client:
+            digest = await _asked(self._server, client.create_blob(adapter.path))
+            made = client.create(model=tag, from_=self._model.tag, adapters={adapter.path.name: digest})
+            await _asked(self._server, made)
+        return tag
+
+    async def _load(self, tag: str) -> None:
+        """Have Ollama load a model before anything is switched to it."""
+        await self._server.post("/api/generate", {"model": tag, "keep_alive": KEEP_ALIVE})
 
     def _body(self, **options: object) -> Json:
         # No penalty on repeated words, as with the other runtimes: names of products are repeated with good reason.

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from shopfloor.errors import ArtefactRejectedError
+from shopfloor.errors import ArtefactRejectedError, ModelError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adaptable, Adapters
 from shopfloor.local_models.artefact_check import check_artefact
@@ -13,6 +13,7 @@ from shopfloor.local_models.following import Champions, Following
 from shopfloor.local_models.opening import open_embedded
 from shopfloor.local_models.profiles import choose
 from shopfloor.local_models.runtime import Runtime
+from shopfloor.local_models.sides import Sharing
 from shopfloor.local_models.swapping import SwappingRuntime
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Artefact, Kind
@@ -34,7 +35,12 @@ async def open_serving(settings: Settings, following: Following) -> Runtime:
     if choose(settings).runtime != "embedded":
         from shopfloor.local_models.choosing import open_chosen
 
-        return await open_chosen(settings)
+        opened = await open_chosen(settings)
+        if isinstance(opened, Sharing):
+            opened = await SwappingRuntime.sharing(opened, settings.model_timeout_s)
+        if isinstance(opened, Adaptable):
+            await follow_adapters(following, opened, await asyncio.to_thread(_local_source, settings))
+        return opened
     source = await asyncio.to_thread(_source, settings)
     adapters, _ = await asyncio.to_thread(read_adapters, following.champions, source, {})
     opener = _Opener(settings, source)
@@ -120,6 +126,16 @@ class _Opener:
 
 def _source(settings: Settings) -> ModelFile:
     return open_model_file(find_model(settings), settings.models_path)
+
+
+def _local_source(settings: Settings) -> ModelFile | None:
+    """The GGUF file that adapters must fit; None where the model is a repository's, or out of sight on a server."""
+    if choose(settings).runtime in ("ollama", "openai") or settings.model_name is not None:
+        return None
+    try:
+        return _source(settings)
+    except ModelError:  # a folder, or fetched by the runtime itself: that looks at the shapes when it loads an adapter
+        return None
 
 
 def _loras(champions: Champions) -> dict[str, Artefact]:

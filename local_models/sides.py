@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import psutil
@@ -41,6 +41,19 @@ class StreamingSide(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Sharing(Protocol):
+    """A runtime that can open light sides over what it has loaded; it is closed after all of them."""
+
+    async def beside(self, adapters: Adapters) -> StreamingSide:
+        """A side with adapters by agent."""
+        ...
+
+    async def close(self) -> None:
+        """Close what the sides share."""
+        ...
+
+
 Opener = Callable[[Adapters], Awaitable[StreamingSide]]
 
 
@@ -70,6 +83,7 @@ class Switch:
         needed: Callable[[], int],
         timeout_s: float,
         adapters: Adapters,
+        shared: Sharing | None = None,
     ) -> None:
         """Serve with a side that is open.
 
@@ -79,7 +93,9 @@ class Switch:
             needed: bytes that a second side takes.
             timeout_s: the longest a call waits while there is no side.
             adapters: what the first side was opened with.
+            shared: what the sides stand on; closed last.
         """
+        self._shared = shared
         self._live: Side | None = Side(side, self)
         self._last = side
         self._adapters = adapters
@@ -175,6 +191,8 @@ class Switch:
             await side.runtime.close()
         if self._draining:
             await asyncio.wait(list(self._draining))
+        if self._shared is not None:
+            await self._shared.close()
 
     async def _swap_after(self, adapters: Adapters) -> "Side | None":
         """Drain and close first, then open; when that fails, come back with what served until now."""

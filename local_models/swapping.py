@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.runtime import Chunk, Completion, GenerateOptions, Message, ModelInfo, RuntimeStats
-from shopfloor.local_models.sides import Opener, Side, StreamingSide, Switch
+from shopfloor.local_models.sides import Opener, Sharing, Side, StreamingSide, Switch
 
 __all__ = ["Opener", "SwappingRuntime"]
 
@@ -46,6 +46,12 @@ class SwappingRuntime:
     ) -> "SwappingRuntime":
         """Serve with a side that is open; see :class:`Switch` for the arguments."""
         return cls(Switch(side, opener, needed=needed, timeout_s=timeout_s, adapters=adapters or {}))
+
+    @classmethod
+    async def sharing(cls, base: Sharing, timeout_s: float) -> "SwappingRuntime":
+        """Serve with light sides over one loaded model, and close it with them."""
+        side = await base.beside({})
+        return cls(Switch(side, base.beside, needed=lambda: 0, timeout_s=timeout_s, adapters={}, shared=base))
 
     @property
     def info(self) -> ModelInfo:

@@ -1,15 +1,18 @@
 """Adapter files: what they say of themselves, what is refused before loading, and that they change the answers."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from shopfloor.errors import ModelError, ModelMissingError
 from shopfloor.local_models.adapter_file import check_fit, open_adapter
+from shopfloor.local_models.adapting import held
 from shopfloor.local_models.files import ModelFile, find_model, open_model_file
 from shopfloor.local_models.ollama import OllamaRuntime
 from shopfloor.local_models.opening import open_embedded
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
+from shopfloor.local_models.swapping import SwappingRuntime
 from shopfloor.settings import Settings
 from tests.fakes.ollama import FakeOllama
 from tests.local_models.loras import RANK, write_lora
@@ -92,3 +95,37 @@ async def test_an_adapter_ollama_refuses_changes_nothing(
         await ollama_runtime.use_adapter(adapter)
     assert ollama_runtime.info.adapter is None
     assert (await ollama_runtime.chat(ASK, GREEDY)).text
+
+
+@pytest.mark.slow
+async def test_a_b_a_by_tags_with_a_side_an_adapter(
+    ollama: FakeOllama, ollama_runtime: OllamaRuntime, source: ModelFile, tmp_path: Path
+) -> None:
+    """Two agents with an adapter each; a call that was held keeps its own when they change."""
+    made = [write_lora(tmp_path / f"{seed}.gguf", source.header, seed=seed, strength=0.2) for seed in (1, 2)]
+    one, two = (open_adapter(path) for path in made)
+    switched = await SwappingRuntime.sharing(ollama_runtime, 60)
+    view, other = switched.for_agent("recommendation"), switched.for_agent("inventory")
+    base = (await view.chat(ASK, GREEDY)).text
+    answers: list[str] = []
+    for adapter in (one, two, one):
+        await switched.use_adapters({"recommendation": adapter})
+        assert (view.info.adapter, other.info.adapter) == (adapter.sha256, None)
+        answers.append((await view.chat(ASK, GREEDY)).text)
+        assert (await other.chat(ASK, GREEDY)).text == base
+    assert answers[0] == answers[2] != answers[1] and base not in answers
+    with held(switched):
+        change = asyncio.create_task(switched.use_adapters({"inventory": two}))
+        while "inventory" not in switched.adapters:
+            await asyncio.sleep(0.01)
+        assert (await view.chat(ASK, GREEDY)).text == answers[0]
+    await change
+    assert (await view.chat(ASK, GREEDY)).text == base
+    assert (await other.chat(ASK, GREEDY)).text == answers[1]
+    ollama.refuse_adapters = True
+    with pytest.raises(ModelError, match="unsupported architecture"):
+        await switched.use_adapters({"recommendation": one})
+    assert other.info.adapter == two.sha256
+    for tag, variant in ollama.models.items():
+        if "shopfloor" in tag:
+            await variant.close()

@@ -1,5 +1,6 @@
 """What is particular to transformers: the same weights score as llama.cpp does, and adapters go by name."""
 
+import asyncio
 import importlib.util
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 
 from shopfloor.errors import ModelError, ModelMissingError
 from shopfloor.local_models import open_runtime
+from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.divergence import divergence_prompts
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.hf import HfRuntime
 from shopfloor.local_models.hf_files import library
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
+from shopfloor.local_models.swapping import SwappingRuntime
 from shopfloor.settings import Settings
 
 pytestmark = pytest.mark.skipif(
@@ -83,6 +86,47 @@ async def test_adapters_switch_by_name_and_back(model_settings: Settings, tmp_pa
         await own.use_adapter("three", tmp_path)
     assert own.info.adapter is None
     await own.close()
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # inside peft
+async def test_several_adapters_at_once_by_agent(model_settings: Settings, tmp_path: Path) -> None:
+    """A-B-A over sides that share the weights; agents side by side; what no side has is unloaded."""
+    own = await open_runtime(model_settings.model_copy(update={"runtime": "hf", "model_slots": 2}))
+    assert isinstance(own, HfRuntime)
+    adapters = [
+        AdapterFile(
+            tmp_path / name / "none.gguf",
+            name * 16,
+            "llama",
+            4,
+            4.0,
+            (),
+            "",
+            folder=save_lora(own, tmp_path / name, seed),
+        )
+        for seed, name in enumerate(("one0", "two0"))
+    ]
+    switched = await SwappingRuntime.sharing(own, 60)
+    view, other = switched.for_agent("recommendation"), switched.for_agent("inventory")
+    base = (await view.chat(ASK, GREEDY)).text
+    answers: list[str] = []
+    for adapter in (adapters[0], adapters[1], adapters[0]):
+        await switched.use_adapters({"recommendation": adapter})
+        assert (view.info.adapter, other.info.adapter) == (adapter.identity, None)
+        answers.append((await view.chat(ASK, GREEDY)).text)
+    assert answers[0] == answers[2] != answers[1]
+    assert own._loaded == {adapters[0].identity}
+    await switched.use_adapters({"recommendation": adapters[0], "inventory": adapters[1]})
+    both = await asyncio.gather(view.chat(ASK, GREEDY), other.chat(ASK, GREEDY), switched.chat(ASK, GREEDY))
+    assert [one.text for one in both] == [answers[0], answers[1], base]
+    (tmp_path / "two0" / "adapter_model.safetensors").unlink()
+    await switched.use_adapters({})
+    with pytest.raises(ModelError, match="which transformers needs"):
+        await switched.use_adapters({"inventory": adapters[1]})
+    assert (await other.chat(ASK, GREEDY)).text == base
+    await switched.close()
+    with pytest.raises(ModelError, match="shut down"):
+        await own.chat(ASK)
 
 
 async def test_a_grammar_is_obeyed_and_a_wrong_one_is_our_error(hf_runtime: Runtime) -> None:

@@ -213,14 +213,17 @@ def _erase_history(settings: Settings, user_id: str) -> int:
 
 
 def _erase_folders(data: Path, traces: _Traces) -> int:
+    """Remove the user's datasets and runs, and whatever a killed process left half made."""
     gone = 0
-    for folder in (
-        *(data / "datasets" / name for name in traces.datasets),
-        *(data / "runs" / run for run in traces.runs),
-    ):
+    theirs = [*(data / "datasets" / name for name in traces.datasets), *(data / "runs" / run for run in traces.runs)]
+    for folder in (*theirs, *data.glob("datasets/.making-*")):
         if folder.is_dir():
             gone += sum(path.is_file() for path in folder.rglob("*"))
             shutil.rmtree(folder)
+    for pattern in ("datasets/**/.*.part", "runs/**/.*.part", "feedback/*.part"):
+        for path in data.glob(pattern):
+            path.unlink(missing_ok=True)
+            gone += 1
     return gone
 
 

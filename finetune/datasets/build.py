@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -35,6 +36,7 @@ ROWS_FILE = "rows.jsonl"
 DROPS_FILE = "drops.jsonl"
 CARD_FILE = "card.json"
 VERSION = 1
+ABANDONED_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _write(data: Path, plan: BuildPlan, sifted: Sifted, held: HeldOut) -> Built:
     drops = tuple(sorted(sifted.drops, key=lambda drop: (drop.feedback_id, drop.trace_id, drop.reason)))
     folder = data / "datasets" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
     made = Built(name, plan.agent, folder, rows, parts, drops, len(held.feedback_ids), ())
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
@@ -213,6 +216,17 @@ def _write_form(folder: Path, plan: BuildPlan, rows: Sequence[Row], parts: Seque
         )
         written.append(path)
     return written
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed builds left."""
+    for left in folder.glob(".making-*"):
+        try:
+            old = time.time() - left.stat().st_mtime > ABANDONED_S
+        except FileNotFoundError:  # finished meanwhile
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _put(path: Path, text: str) -> None:

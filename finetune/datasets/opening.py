@@ -8,8 +8,8 @@ import numpy as np
 from shopfloor.errors import ConfigError
 from shopfloor.finetune.datasets.build import BuildPlan, Built, build_dataset
 from shopfloor.finetune.datasets.formats import OF_PROFILE, Format, Template
-from shopfloor.finetune.datasets.rows import Agent
 from shopfloor.finetune.datasets.routes import Guess, Guesser
+from shopfloor.finetune.datasets.rows import Agent
 from shopfloor.finetune.gate.routing_cases import core_cases
 from shopfloor.graph.local_router import LocalRouter
 from shopfloor.local_models.files import find_model, open_model_file

@@ -70,6 +70,9 @@ async def test_no_byte_of_a_user_is_left(learning_shop: Any) -> None:
         name.removesuffix("-wal") for names in before.values() for name in names
     }
     assert "rows.jsonl" in before[SECRET]
+    left = settings.data / "datasets" / ".making-killed"
+    left.mkdir()
+    (left / "rows.jsonl").write_text(SECRET)
     # A service holds the databases open meanwhile, and reads.
     with (
         closing(connect(settings.state_path, read_only=True)) as service,

@@ -1,14 +1,15 @@
 """The router's cycle: from feedback to a head that serves, in steps that survive being killed."""
 
 import asyncio
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from shopfloor.local_models.text_features import BUCKETS
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Registry
 from shopfloor.store.database import Database, connect
+from shopfloor.store.migrations import open_state
 
 SEED = 7
 
@@ -129,40 +131,30 @@ async def test_training_again_gives_the_same_head() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-async def test_the_gate_is_honest_over_twenty_cycles_of_each_kind(
-    learning_shop: Any, encoder: TextEncoder, model_settings: Settings
+@pytest.mark.parametrize("kind", ["shuffled", "true"])
+async def test_the_gate_is_honest_over_twenty_cycles(
+    kind: str, learning_shop: Any, encoder: TextEncoder, model_settings: Settings
 ) -> None:
     """Shuffled labels: at most one promotion of twenty. A true gain: at least sixteen."""
-    shop = learning_shop
-    promoted = {"shuffled": 0, "true": 0}
+    promoted = 0
     for number in range(20):
         rows = lines(number)
-        # Half of the shuffled ones attack the shipped head, half a weak one that chance could better.
-        weak = await weak_head(rows[:150], encoder)
         told = rows[200:500]
         labels = [row.label for row in told]
-        random.Random(number).shuffle(labels)
-        shuffled = [
-            replace(Lesson(row.text, row.label, 1.0), label=label) for row, label in zip(told, labels, strict=True)
-        ]
-        true = [Lesson(row.text, row.label, 1.0) for row in told]
-        for kind, lessons, base in (
-            ("shuffled", shuffled, None if number % 2 else weak),
-            ("true", true, weak),
-        ):
-            result = await _cycle(shop, model_settings, lessons, base, f"{kind}{number}")
-            promoted[kind] += result.status == "promoted"
-    print(promoted)
-    assert promoted["shuffled"] <= 1 and promoted["true"] >= 16
+        if kind == "shuffled":
+            random.Random(number).shuffle(labels)
+        # Half of the shuffled ones are up against the shipped head, half against a weak one that chance could better.
+        base = None if kind == "shuffled" and number % 2 else await weak_head(rows[:150], encoder)
+        pairs = [(row.text, label) for row, label in zip(told, labels, strict=True)]
+        result = await _cycle(learning_shop, model_settings, pairs, base, f"{kind}{number}")
+        promoted += result.status == "promoted"
+    assert promoted <= 1 if kind == "shuffled" else promoted >= 16
 
 
 async def _cycle(
-    shop: Any, model_settings: Settings, lessons: list[Lesson], base: LinearHead | None, name: str
+    shop: Any, model_settings: Settings, pairs: list[tuple[str, str]], base: LinearHead | None, name: str
 ) -> TrainResult:
     """One whole cycle in a data folder of its own."""
-    import shutil
-
-    from shopfloor.store.migrations import open_state
 
     data = shop.settings.data.parent / name
     data.mkdir()
@@ -170,9 +162,11 @@ async def _cycle(
     settings = model_settings.model_copy(update={"data": data})
     open_state(settings.state_path)
     own = type(shop)(settings)
-    own.correct_routes([(lesson.text, lesson.label) for lesson in lessons], users=30)
+    own.correct_routes(pairs, users=30)
     result = await RouterCycle(settings, base=base).run()
-    print(name, result.status, result.gate and result.gate["suites"][0], result.seconds)
+    assert result.gate is not None
+    print(name, result.status, result.gate["suites"][0], result.gate["reason"], result.seconds, result.peak_mb)
+    own.close()
     shutil.rmtree(data)
     return result
 
@@ -211,3 +205,40 @@ def test_kill_at_twenty_random_points_loses_nothing(learning_shop: Any) -> None:
             assert state.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert not list(shop.settings.data.rglob("*.part"))
     assert reference.stdout and killed >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("attack", ["a fifth", "half", "fresh accounts", "slow", "one user"])
+async def test_poisoned_feedback_is_never_promoted(attack: str, learning_shop: Any) -> None:
+    """Coordinated users say that wishes are stock questions, beside honest ones."""
+    shop = learning_shop
+    settings = without_model(shop.settings)
+    rows = lines(SEED)
+    honest = [(row.text, row.label) for row in rows[:160]]
+    wishes = [row.text for row in rows[160:] if row.label == "recommendation"]
+    lies = [(f"{text} please", "inventory") for text in wishes[: 40 if attack == "a fifth" else 160]]
+    rounds = 4 if attack == "slow" else 1
+    for number in range(rounds):
+        part = slice(number, None, rounds)
+        shop.correct_routes(honest[part], users=20, prefix="honest")
+        users = {"fresh accounts": len(lies), "one user": 1}.get(attack, 8)
+        shop.correct_routes(lies[part], users=users, prefix="bad")
+        result = await RouterCycle(settings).run()
+        assert result.status in {"rejected", "not_enough_evidence"}, result.gate
+    assert await champion(settings) is None
+    turned_away = _turned_away(settings, str(result.dataset))
+    print(attack, result.status, result.gate and result.gate["reason"], turned_away)
+    if attack == "one user":
+        assert turned_away["bad"] >= 140
+
+
+def _turned_away(settings: Settings, dataset: str) -> dict[str, int]:
+    """Reactions of honest and of bad users that the dataset left out."""
+    drops = [
+        json.loads(line) for line in (settings.data / "datasets" / dataset / "drops.jsonl").read_text().splitlines()
+    ]
+    with closing(connect(settings.state_path, read_only=True)) as state:
+        owners = dict(state.execute("SELECT feedback_id, user_id FROM feedback").fetchall())
+    names = [owners[drop["feedback_id"]] for drop in drops]
+    return {kind: sum(name.startswith(kind) for name in names) for kind in ("honest", "bad")}

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     model_ranking: Literal["auto", "on", "off"] = Field(
         default="auto", description="the model's score in the ranking: auto counts it where it was measured to help"
     )
+    explanations: Literal["auto", "template", "model"] = Field(
+        default="auto",
+        description="who chooses among the grounded sentences about a list: auto lets the model where it was measured"
+        " to choose better than the templates, which the embedded 135M model was not",
+    )
     model_reading: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="the model reads stock questions whose product the rules are unsure of: auto only where it was"

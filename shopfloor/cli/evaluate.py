@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 HELP = """Measure quality on a file of cases.
 
-SUITE: routing, ranking, next-basket, requests, variants, product-qa, inventory, stores, chat, grounding;
+SUITE: routing, ranking, next-basket, requests, variants, product-qa, inventory, stores, chat, grounding,
+explanations;
 all: every suite that finds its cases in --data DIR, ships them or makes them.
 
 Example: shopfloor eval routing --cases cases.jsonl --json
@@ -40,7 +41,7 @@ def evaluate(
         int, typer.Option(min=0, help="Also learn from the cases themselves, held out in N folds (routing).")
     ] = 0,
     data: Annotated[Path | None, typer.Option(help="Folder to look for every suite's cases in (all).")] = None,
-    requests: Annotated[int, typer.Option(min=1, help="How many requests to make (grounding).")] = 200,
+    requests: Annotated[int, typer.Option(min=1, help="How many requests to make (requests, grounding, explanations).")] = 200,
     supervisor: Annotated[str | None, typer.Option(help="local or gemini (routing, chat).")] = None,
     runtime: Annotated[str | None, typer.Option(help="Another runtime for the local model.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter to evaluate, by its hash.")] = None,
@@ -161,3 +162,5 @@ def _save(folder: Path, run: "EvalRun") -> None:
     (folder / "report.md").write_text(to_markdown(run.report, run.records, shown=10_000), encoding="utf-8")
     lines = "".join(record.model_dump_json() + "\n" for record in run.records)
     (folder / "records.jsonl").write_text(lines, encoding="utf-8")
+    for name, text in run.files.items():
+        (folder / name).write_text(text, encoding="utf-8")

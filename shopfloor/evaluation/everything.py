@@ -38,7 +38,7 @@ PLACES: Mapping[str, Place] = {
     "requests": Place("requests.jsonl"),
     "chat": Place("chat.yaml"),
 }
-MAKES_ITS_OWN = frozenset({"requests", "grounding"})
+MAKES_ITS_OWN = frozenset({"requests", "grounding", "explanations"})
 SHIPPED: Mapping[str, str] = {"chat": "chat_open.yaml"}
 
 

@@ -18,6 +18,7 @@ SUITES: Mapping[str, str] = {
     "stores": "shopfloor.evaluation.suites.stores",
     "chat": "shopfloor.evaluation.suites.chat",
     "grounding": "shopfloor.evaluation.suites.grounding",
+    "explanations": "shopfloor.evaluation.suites.explanations",
 }
 
 

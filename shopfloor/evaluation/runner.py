@@ -139,6 +139,11 @@ class Suite(abc.ABC, Generic[CaseT, QuestionT, PredictionT]):
         del count, seed
         raise InputError(f"eval {self.name} needs --cases FILE.")
 
+    def files(self, cases: Sequence[CaseT], predictions: Sequence[PredictionT]) -> dict[str, str]:
+        """Further files for ``--save DIR``, by name; called after ``baselines``."""
+        del cases, predictions
+        return {}
+
     def artefacts(self) -> Artefacts:
         """Hashes and names of what was evaluated."""
         return Artefacts()
@@ -150,10 +155,11 @@ class Suite(abc.ABC, Generic[CaseT, QuestionT, PredictionT]):
 
 @dataclass(frozen=True, slots=True)
 class EvalRun:
-    """A report and each case's outcome."""
+    """A report, each case's outcome, and what else ``--save`` writes."""
 
     report: EvalReport
     records: list[CaseRecord]
+    files: dict[str, str] = field(default_factory=dict[str, str])
 
 
 async def run_suite(
@@ -280,7 +286,7 @@ async def _evaluate(
         )
         for number, (case, question, score, ms) in enumerate(zip(cases, questions, scores, times, strict=True), start=1)
     ]
-    return EvalRun(report=report, records=records)
+    return EvalRun(report=report, records=records, files=suite.files(cases, predictions))
 
 
 async def _curve(

@@ -37,12 +37,12 @@ def test_cases_are_found_by_name_with_their_shop(data: Path) -> None:
     assert found.requests["grounding"].cases is None
     assert (found.requests["routing"].limit, found.requests["routing"].seed) == (3, 5)
     assert found.skipped["ranking"] == "no basket_completion_rerank30.jsonl under --data"
-    assert set(find_all(EvalRequest(), None).requests) == {"chat", "requests", "grounding"}
+    assert set(find_all(EvalRequest(), None).requests) == {"chat", "requests", "grounding", "explanations"}
 
 
 async def test_one_bad_suite_does_not_stop_the_others(data: Path, tmp_path: Path, models_path: Path) -> None:
     found = find_all(EvalRequest(), data)
-    for name in ("chat", "grounding", "requests", "inventory"):
+    for name in ("chat", "grounding", "requests", "explanations", "inventory"):
         del found.requests[name]
     runs: dict[str, EvalRun] = {}
     reports = await run_all(found, Settings(data=tmp_path, models=models_path), done=runs.__setitem__)

@@ -39,11 +39,12 @@ from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recom
 from shopfloor.tools.recommendation.ranking import RankingWeights, fused, popularity, with_variety
 from shopfloor.tools.recommendation.refinement import refine
 from shopfloor.tools.recommendation.retrieval import coverage, search_words, text_scores
+from shopfloor.tools.recommendation.sentences import explanations
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, read_revision
 from shopfloor.tools.recommendation.usage import ModelUsage
 from shopfloor.tools.recommendation.vocabulary import Vocabulary, build_vocabulary
 from shopfloor.tools.recommendation.wishes import Wish, joined, share_of, wishes_of
-from shopfloor.tools.recommendation.wording import Why, edge_note, explanations, reasons, relaxed_note
+from shopfloor.tools.recommendation.wording import Why, edge_note, reasons, relaxed_note
 from shopfloor.tools.schemas import RecommendedItem
 
 MAX_CANDIDATES = 20
@@ -294,7 +295,7 @@ class RecommendationAgent:
             for position, (candidate, why, reason) in enumerate(zip(picked, chosen, words, strict=True), start=1)
         ]
         note = relaxed_note(found.fit.relaxed, found.parsed, found.place, len(items))
-        sentences = explanations(chosen, found.parsed, found.fit.relaxed)
+        sentences = explanations(chosen, found.parsed, words)
         if "edge" in found.fit.relaxed and chosen:
             note, sentences = edge_note(chosen[0].facts, found.parsed), []
         answer = " ".join(part for part in (note, *(options[0] for options in sentences)) if part)

@@ -1,12 +1,15 @@
 """Cards as the database has the products now, and why each is there."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import colour_words, size_labels
+
+_WEIGHT = re.compile(r"weight_?(?P<unit>g|kg|lb|oz)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +150,15 @@ def _attributes(text: str) -> dict[str, str]:
     if not isinstance(data, dict):
         return {}
     return {str(key): str(value) for key, value in data.items() if isinstance(value, str | int | float | bool)}  # type: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+
+
+def weight_of(facts: Facts) -> tuple[float, str] | None:
+    """What a product weighs and in which unit, by an attribute such as ``weight_g``; None where the shop does not say."""
+    for key, text in facts.attributes.items():
+        found = _WEIGHT.fullmatch(key.replace(" ", "_"))
+        if found is not None:
+            try:
+                return float(text), (found["unit"] or "").casefold()
+            except ValueError:
+                return None
+    return None

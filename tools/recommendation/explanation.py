@@ -1,8 +1,9 @@
-"""Stream the explanation: what is sure is said at once, and the model chooses which true fact to add.
+"""Stream the explanation: sentences put together from facts of the database, said at once.
 
-The model generates under a grammar whose only sentences are facts that were put together from the database, so it
-can't invent anything; as soon as its choice is plain, generation stops and the sentence is completed. Free text by a
-model of 135M was fluent nonsense; a larger model may earn more freedom.
+Where there are several ways to say one, the local model may choose (the setting ``explanations``): it generates under
+a grammar whose only sentences are those, so it can't invent anything; as soon as its choice is plain, generation stops
+and the sentence is completed. ``shopfloor eval explanations`` compares that with the templates' own choice and with
+free text; docs/quality.md says what came of it.
 """
 
 import json
@@ -21,6 +22,8 @@ MAX_TOKENS = 48
 TIMEOUT_S = 4.0
 WRITTEN = 6  # pieces the model writes itself at least: a tenth of a second that shows how fast it is
 PROMPT_CHARS = 300
+MODEL_CHOOSES_BETTER = False
+"""Whether the model's choice was preferred to the templates' own, which costs no time (``eval explanations``)."""
 
 _tracer = trace.get_tracer("shopfloor")
 
@@ -45,9 +48,11 @@ async def stream_explanation(
     """Yield pieces that join to the explanation; without a model, or when it fails, the template's words."""
     if rec.note:
         yield rec.note + (" " if rec.phrasings else "")
+    mode = settings.explanations
+    chooses = mode == "model" or (mode == "auto" and MODEL_CHOOSES_BETTER)
     for number, options in enumerate(rec.phrasings):
         space = " " if number else ""
-        if number == 0 or len(options) == 1 or runtime is None or rec.degraded:
+        if not chooses or len(options) == 1 or runtime is None or rec.degraded:
             yield space + options[0]
             continue
         if space:

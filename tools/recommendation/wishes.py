@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from shopfloor.tools.recommendation.language import KINDS
 from shopfloor.tools.recommendation.parsing import parse
 from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation
+from shopfloor.tools.recommendation.sentences import the
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import plain, tokens_of_plain
 from shopfloor.tools.recommendation.vocabulary import Vocabulary
@@ -112,13 +113,11 @@ def joined(answers: Sequence[Recommendation], wishes: Sequence[Wish], whole: Par
         if answer.note
     ]
     said = " ".join(
-        f"For the {wish.label}, {_picked(answer, place)}."
+        f"{_for_what(wish, answer)}, {_picked(answer, place)}."
         for place, (wish, answer) in enumerate(zip(wishes, answers, strict=True))
         if answer.items
     )
-    highlights = (answer.phrasings[1] for answer in answers if len(answer.phrasings) > 1)
-    extra = next((options for options in highlights if not options[0].startswith(("It ", "They "))), ())
-    phrasings = tuple(options for options in ((said,) if said else (), extra) if options)
+    phrasings = ((said,),) if said else ()
     note = " ".join(notes)
     return Recommendation(
         items=items,
@@ -130,10 +129,15 @@ def joined(answers: Sequence[Recommendation], wishes: Sequence[Wish], whole: Par
     )
 
 
+def _for_what(wish: Wish, answer: Recommendation) -> str:
+    label = wish.label.replace("tshirt", "t-shirt")
+    return f"Instead of the {label}" if "kind" in answer.parsed.relaxed else f"For the {label}"
+
+
 def _picked(answer: Recommendation, place: int) -> str:
-    names = [item.name for item in answer.items]
+    names = [the(item.name) for item in answer.items]
     text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-    return f"I suggest {text}" if place == 0 else f"look at {text}"
+    return f"I'd take {text}" if place == 0 else f"have a look at {text}"
 
 
 def _parsed(wishes: Sequence[Wish], whole: ParsedRequest) -> ParsedRequest:

@@ -1,9 +1,10 @@
-"""Grounded words: why a card is there, what was relaxed, and one or two sentences over the list.
+"""Grounded words: why a card is there, and what was relaxed; :mod:`shopfloor.tools.recommendation.sentences` speaks of the whole list.
 
 Everything said here is put together from the request and from facts of the database; free text of a product's
 description is never copied into a sentence.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,12 +19,14 @@ MIN_RATINGS = 3
 MIN_UNITS = 10
 MAX_PARTS = 3
 MIN_PARTS = 2
+MAX_REASON_WORDS = 14
 MAX_FACT_CHARS = 40  # a longer attribute is no phrase
 # How an attribute is said, by a word of its name; attributes of other names are only said when they were asked for.
 _SAID = {
     "material": "made of {}", "fabric": "made of {}", "weather": "{}", "feature": "{}", "features": "{}", "style": "{}",
     "occasion": "good for {}", "activity": "good for {}", "use": "good for {}", "room": "for the {}", "season": "for {}",
 }  # fmt: skip
+_NUMBER = re.compile(r"\d+(?:[.,]\d{1,2})?")
 _PURPOSES = {"office": "the office", "ski": "skiing", "party": "parties", "beach": "the beach", "gym": "the gym"}
 _VAGUE = frozenset(
     {"everyday", "casual", "formal", "all year", "any", "other", "all", "none", "n/a", "various", "gift"}
@@ -59,14 +62,19 @@ def reasons(chosen: Sequence[Why], parsed: ParsedRequest, place: Place) -> list[
     """One short reason a card. No phrase is used twice in a list, nor a kind of phrase while there are others."""
     used: set[str] = set()
     out: list[str] = []
+    lowest = min((why.facts.price for why in chosen if why.facts.price is not None), default=None)
     for why in chosen:
         parts = [part for part in _parts(why, parsed, place) if part.text not in used]
+        if why.facts.price != lowest:
+            parts = [part for part in parts if part.kind != "price:only"]
         fresh = [part for part in parts if part.kind not in used]
         picked = _one_a_group(fresh)[:MAX_PARTS]
         for part in _one_a_group(parts):
             if len(picked) < MIN_PARTS and part not in picked and part.kind.partition(":")[0] not in _groups(picked):
                 picked.append(part)
         picked = picked or [Part("fact", _plain_fact(why.facts))]
+        while len(picked) > 1 and sum(len(part.text.split()) for part in picked) > MAX_REASON_WORDS:
+            picked.pop()
         used.update(part.kind for part in picked)
         used.update(part.text for part in picked)
         out.append(_sentence(", ".join(part.text for part in picked)))
@@ -126,12 +134,10 @@ def _parts(why: Why, parsed: ParsedRequest, place: Place) -> Iterator[Part]:
     yield from _own_parts(facts, parsed, wishes)
     if facts.units_sold >= MIN_UNITS:
         yield Part("units", f"{facts.units_sold} sold so far")
-    if facts.price is not None:
-        yield Part("price:plain", f"at {money(facts.price, facts.currency)}")
 
 
 def _met_wishes(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
-    colours = [c for c in facts.colours if any(_is_colour(c, wanted) for wanted in parsed.colours)]
+    colours = [c for c in facts.colours if any(is_colour(c, wanted) for wanted in parsed.colours)]
     if colours:
         yield colours[0].lower()
     for key, value in parsed.attributes:
@@ -146,7 +152,8 @@ def _met_wishes(facts: Facts, parsed: ParsedRequest) -> Iterator[str]:
         yield f"by {brand}"
 
 
-def _is_colour(colour: str, wanted: str) -> bool:
+def is_colour(colour: str, wanted: str) -> bool:
+    """Whether a product's colour is the one asked for, or a shade named after it."""
     return any(set(name.split()).issuperset(wanted.split()) for name in colour_words(colour))
 
 
@@ -167,18 +174,31 @@ def _price_parts(facts: Facts, parsed: ParsedRequest) -> Iterator[Part]:
         return
     price = money(facts.price, facts.currency)
     limit = parsed.price_max
-    if limit is not None and facts.price <= limit:
+    if limit is not None and facts.price <= limit and not parsed.price_implied:
         if parsed.price_firm:
             yield Part("price:cheaper", f"cheaper at {price}")
             return
+        around = around_price(parsed)
+        if around is not None:
+            yield Part("price:around", "near the price you named")
+            return
+        saved = money(round(limit - facts.price, 2), facts.currency)
+        if limit - facts.price >= 0.25 * limit:
+            yield Part("price:below", "well within your budget")
         if limit - facts.price >= 0.1 * limit:
-            yield Part("price:below", f"well within your {money(limit, facts.currency)} at {price}")
-        yield Part("price:within", f"within your {money(limit, facts.currency)} at {price}")
-        yield Part(
-            "price:leaves", f"leaves {money(round(limit - facts.price, 2), facts.currency)} of your budget at {price}"
-        )
+            yield Part("price:leaves", f"leaves you {saved}")
+        yield Part("price:within", "within your budget")
     elif parsed.order == "price_low":
         yield Part("price:only", f"only {price}")
+
+
+def around_price(parsed: ParsedRequest) -> float | None:
+    """The price that bounds were drawn around ("something for around 50"), None where they were named themselves."""
+    if parsed.price_min is None or parsed.price_max is None:
+        return None
+    numbers = {float(number.replace(",", ".")) for number in _NUMBER.findall(parsed.text)}
+    middle = (parsed.price_min + parsed.price_max) / 2
+    return next((number for number in numbers if abs(number - middle) < 0.01 * middle), None)
 
 
 def _behaviour_parts(why: Why) -> Iterator[Part]:
@@ -200,27 +220,56 @@ def _behaviour_parts(why: Why) -> Iterator[Part]:
 def _own_parts(facts: Facts, parsed: ParsedRequest, said_already: str) -> Iterator[Part]:
     """The product's own attributes, those that the request speaks of first."""
     wanted = {*parsed.terms, *([parsed.occasion] if parsed.occasion else [])}
-    said = [(key, text) for key, text in facts.attributes.items() if 0 < len(text) <= MAX_FACT_CHARS]
-    said.sort(key=lambda pair: not wanted & set(stems(pair[1])))
-    for key, text in said:
-        words = key.replace("_", " ").lower().split()
-        form = next((_SAID[word] for word in words if word in _SAID), None)
-        if form is not None:
-            parts = [part.strip().lower() for part in text.split("|") if part.strip()]
-            parts = [part for part in parts if part not in _VAGUE and part not in said_already]
-            parts.sort(key=lambda part: not wanted & set(stems(part)))
-            if parts:
-                listed = [one.strip() for p in parts[:2] for one in _PURPOSES.get(p, p).split(",") if one.strip()]
-                yield Part(form, form.format(_joined(listed)))
+    name = set(stems(facts.name))
+    said = sorted(attributes_said(facts), key=lambda told: not any(wanted & set(stems(value)) for value in told.values))
+    for told in said:
+        parts = [value for value in told.values if value not in said_already]
+        parts = [value for value in parts if not name.issuperset(stems(value))]
+        parts.sort(key=lambda value: not wanted & set(stems(value)))
+        if parts:
+            yield Part(told.form, told.phrase(parts[:2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An attribute that can be said: its name, the form it is said in, and its values."""
+
+    key: str
+    form: str
+    values: tuple[str, ...]
+
+    def phrase(self, values: Sequence[str]) -> str:
+        """ "made of wool and silk"."""
+        listed = [one.strip() for value in values for one in _PURPOSES.get(value, value).split(",") if one.strip()]
+        return self.form.format(joined(listed))
+
+
+def attributes_said(facts: Facts) -> list[Told]:
+    """The attributes of a product that make a phrase, in the shop's order."""
+    out: list[Told] = []
+    for key, text in facts.attributes.items():
+        form = next((_SAID[word] for word in key.replace("_", " ").lower().split() if word in _SAID), None)
+        if form is not None and 0 < len(text) <= MAX_FACT_CHARS:
+            values = (part.strip().lower() for part in text.split("|"))
+            out.append(Told(key, form, tuple(value for value in values if value and value not in _VAGUE)))
+    return out
+
+
+def joined(names: Sequence[str], last: str = " and ") -> str:
+    """ "a, b and c"."""
+    return ", ".join(names[:-1]) + last + names[-1] if len(names) > 1 else "".join(names)
 
 
 # Notes ---------------------------------------------------------------------------------------------------------------
 
-_SILENT = frozenset({"near_kind", "occasion"})  # a coat for a winter jacket needs no excuse
+_SILENT = frozenset({"near_use", "occasion"})  # a coat for a winter jacket needs no excuse
 _ALONE = {
     "shade": "Nothing here is exactly {colours}, but {these} {come} close in colour.",
+    "near_kind": "No {kind} fits, so {these} {are} of a near kind.",
+    "for_children": "For grown-ups nothing fits; {these} {are} made for children.",
+    "measure": "Nothing that fits the rest is of that measure; {these} {are} the closest.",
     "attribute": "Nothing that fits the rest is “{attributes}”; {these} {are} the closest.",
-    "said": "Nothing is listed as “{attributes}”, but {these} {are} described so.",
+    "said": "For “{attributes}” I went by the product descriptions.",
     "brand": "Nothing by {brands} fits, so {these} {are} from elsewhere.",
     "colour": "Nothing that fits the rest comes in {colours}, so {these} {come} in other colours.",
     "price_near": "Nothing is quite within your price; {these} {are} a little outside it.",
@@ -233,6 +282,9 @@ _ALONE = {
 }
 _TOGETHER = {
     "shade": "in a near shade",
+    "near_kind": "of a kind that is near",
+    "for_children": "made for children",
+    "measure": "of another measure",
     "attribute": "not “{attributes}”",
     "said": "only described as “{attributes}”",
     "brand": "from other brands",
@@ -265,6 +317,7 @@ def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, fo
         "attributes": ", ".join(key if value == "yes" else value for key, value in parsed.attributes),
         "brands": " or ".join(brand.title() for brand in parsed.brands),
         "place": place.name,
+        "kind": " ".join(parsed.head) or " or ".join(parsed.categories),
         "these": "these" if found > 1 else "this",
         "are": "are" if found > 1 else "is",
         "come": "come" if found > 1 else "comes",
@@ -273,7 +326,7 @@ def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, fo
     if len(named) == 1:
         return _ALONE[named[0]].format(**words)
     parts = [_TOGETHER[name].format(**words) for name in named]
-    return f"Nothing fits every wish; {'these are' if found > 1 else 'this is'} the closest, {_joined(parts)}."
+    return f"Nothing fits every wish; {'these are' if found > 1 else 'this is'} the closest, {joined(parts)}."
 
 
 def edge_note(facts: Facts, parsed: ParsedRequest) -> str:
@@ -283,93 +336,3 @@ def edge_note(facts: Facts, parsed: ParsedRequest) -> str:
     price = f", at {money(facts.price, facts.currency)}" if facts.price is not None else ""
     end = "cheapest" if parsed.price_max is not None else "most expensive"
     return f"I have nothing {'cheaper' if end == 'cheapest' else 'finer'} of that kind: {facts.name}{price}, {_is(facts.name)} the {end}."
-
-
-# Over the whole list -------------------------------------------------------------------------------------------------
-
-
-def explanations(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[str]) -> list[list[str]]:
-    """Grounded phrasings: for each sentence the ways to say it, the plainest first. Any choice is true."""
-    if not chosen:
-        return []
-    sentences = [_openings(chosen, parsed, relaxed)]
-    highlight = _highlights(chosen, parsed)
-    if highlight:
-        sentences.append(highlight)
-    return sentences
-
-
-def _openings(chosen: Sequence[Why], parsed: ParsedRequest, relaxed: Sequence[str]) -> list[str]:
-    names = _joined([why.facts.name for why in chosen[:3]])
-    wishes = "" if set(relaxed) - _SILENT else _joined(list(_kept_wishes(chosen, parsed)))
-    first = chosen[0].facts
-    if parsed.quality is not None and first.in_stock and len(chosen) > 1 and "wish" in chosen[0].signals:
-        rest = _joined([why.facts.name for why in chosen[1:3]])
-        return [f"For that I would take {first.name} first; then {rest}."]
-    if len(chosen) == 1:
-        what = f", {wishes}" if wishes else ""
-        return [f"I suggest {names}{what}.", f"{names}{what} would be my pick."]
-    every = "both" if len(chosen) == 2 else "all"
-    if wishes:
-        return [f"I suggest {names}, {every} {wishes}.", f"{names} are {every} {wishes}."]
-    return [f"You might like {names}.", f"I suggest {names}.", f"Have a look at {names}."]
-
-
-def _kept_wishes(chosen: Sequence[Why], parsed: ParsedRequest) -> Iterator[str]:
-    """What every one of the chosen has of what was asked for."""
-    if parsed.colours:
-        yield f"in {' or '.join(parsed.colours)}"
-    elif parsed.not_colours:
-        yield f"in colours other than {' or '.join(parsed.not_colours)}"
-    for key, value in parsed.attributes[:2]:
-        found = {fact_attribute(why.facts, key, value) for why in chosen}
-        if len(found) == 1 and None not in found:
-            said = next(iter(found))
-            yield f"in {said}" if {"material", "fabric"} & set(key.split()) else f"{said}"
-    if parsed.sizes:
-        yield f"in size {' or '.join(size.upper() for size in parsed.sizes)}"
-    currency = chosen[0].facts.currency
-    if parsed.price_max is not None and parsed.price_min is not None:
-        yield f"between {money(parsed.price_min, currency)} and {money(parsed.price_max, currency)}"
-    elif parsed.price_max is not None:
-        yield f"within {money(parsed.price_max, currency)}"
-    elif parsed.price_min is not None:
-        yield f"from {money(parsed.price_min, currency)} up"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
-
-
-def _highlights(chosen: Sequence[Why], parsed: ParsedRequest) -> list[str]:
-    out = [*_price_highlight(chosen), *_rating_highlight(chosen)]
-    partnered = next((why for why in chosen if why.partner), None)
-    if partnered is not None:
-        out.append(f"Customers often buy {partnered.facts.name} with {partnered.partner}.")
-    if parsed.order == "rating":
-        out.sort(key=lambda text: "rated" not in text)
-    return out
-
-
-def _price_highlight(chosen: Sequence[Why]) -> Iterator[str]:
-    prices = {why.facts.price: why.facts for why in reversed(chosen) if why.facts.price is not None}
-    if not prices:
-        return
-    low = min(prices)
-    if len(chosen) == 1:
-        yield f"{'They cost' if is_plural(prices[low].name) else 'It costs'} {money(low, prices[low].currency)}."
-    elif len(prices) > 1 and [why.facts.price for why in chosen].count(low) == 1:
-        name = prices[low].name
-        yield f"{name} {_is(name)} the least expensive, at {money(low, prices[low].currency)}."
-
-
-def _rating_highlight(chosen: Sequence[Why]) -> Iterator[str]:
-    rated = [w.facts for w in chosen if w.facts.rating_mean is not None and w.facts.rating_count >= MIN_RATINGS]
-    if not rated:
-        return
-    best = max(rated, key=lambda facts: facts.rating_mean or 0.0)
-    text = f"{best.rating_mean:.1f} from {best.rating_count} ratings"
-    if len(rated) == 1:
-        yield f"{best.name} {'have' if is_plural(best.name) else 'has'} {text}."
-    else:
-        yield f"Customers rate {best.name} highest: {text}."

@@ -25,6 +25,7 @@ from shopfloor.http.problems import install_problem_handlers
 from shopfloor.http.rest import rest_routes
 from shopfloor.http.service import Opener, Service
 from shopfloor.http.shop_routes import shop_routes
+from shopfloor.http.training import TrainingWatch
 from shopfloor.observability import Metrics, tracer_provider
 from shopfloor.settings import Settings, load_settings
 
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        async with mcp.running():
+        async with mcp.running(), TrainingWatch(settings).running():
             await service.start()
             try:
                 yield

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         default="retire", description="what `shopfloor forget` does with what was learned from the user"
     )
     train_automatically: bool = Field(
-        default=False, description="the service starts a training by itself when there is enough new feedback"
+        default=True, description="the service starts a training by itself when there is enough new feedback"
     )
     train_every: int = Field(default=50, ge=50, le=100, description="usable new reactions that start a training")
     train_quiet_hours: str = Field(

@@ -1,6 +1,7 @@
 """``shopfloor train``: dataset, training, gate and promotion in one command."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ A run that was killed goes on where it was; the same feedback is not learned twi
 Example: shopfloor train --agent router
 """
 AGENTS = ("router",)
+LOW_PRIORITY = 15
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +28,9 @@ def train(
     agent: Annotated[str, typer.Option(help="What to train: router.")],
     profile: Annotated[str | None, typer.Option(help="Hardware profile to train for.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
-    automatic: Annotated[bool, typer.Option("--automatic", help="Say in the record that nobody asked for it.")] = False,
+    automatic: Annotated[
+        bool, typer.Option("--automatic", help="Started by the service: low priority, and recorded as such.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Run one cycle and report."""
@@ -38,6 +42,8 @@ def train(
     if agent not in AGENTS:
         raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
     settings = load_settings(profile=profile)
+    if automatic and hasattr(os, "nice"):
+        os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"
     cycle = RouterCycle(settings, started_by=started_by, seed=seed, say=lambda text: typer.echo(f"{text} …", err=True))
     result = asyncio.run(cycle.run())

@@ -29,6 +29,8 @@ PROVED_BY = {
     "make lock": "scripts/lock.sh",
     "shopfloor bench": "tests/bench/test_bench.py",
     "shopfloor serve": "tests/server",
+    "shopfloor lineage": "tests/finetune/test_forget.py",
+    "shopfloor forget": "tests/finetune/test_forget.py",
     "pip install": "tests/packaging/test_wheel.py",
     "shopfloor models get embedded": "tests/local_models",
 }

@@ -219,16 +219,19 @@ async def test_poisoned_feedback_is_never_promoted(attack: str, learning_shop: A
     wishes = [row.text for row in rows[160:] if row.label == "recommendation"]
     lies = [(f"{text} please", "inventory") for text in wishes[: 40 if attack == "a fifth" else 160]]
     rounds = 4 if attack == "slow" else 1
+    dataset = ""
     for number in range(rounds):
         part = slice(number, None, rounds)
         shop.correct_routes(honest[part], users=20, prefix="honest")
         users = {"fresh accounts": len(lies), "one user": 1}.get(attack, 8)
         shop.correct_routes(lies[part], users=users, prefix="bad")
         result = await RouterCycle(settings).run()
+        dataset = str(result.dataset)
+        print(attack, result.status, result.gate and result.gate["reason"])
         assert result.status in {"rejected", "not_enough_evidence"}, result.gate
     assert await champion(settings) is None
-    turned_away = _turned_away(settings, str(result.dataset))
-    print(attack, result.status, result.gate and result.gate["reason"], turned_away)
+    turned_away = _turned_away(settings, dataset)
+    print(attack, turned_away)
     if attack == "one user":
         assert turned_away["bad"] >= 140
 

@@ -1,0 +1,145 @@
+"""Starts ``shopfloor train`` by itself when enough new feedback is there: a process of its own, never two at once.
+
+The service only counts and starts; it imports nothing of training. A training that is stopped with the service goes on
+at the next start, because every step of it is recorded.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from shopfloor.errors import StoreError
+from shopfloor.observability import get_logger
+from shopfloor.settings import Settings
+from shopfloor.store.database import connect
+from shopfloor.store.loop import usable_since
+
+log = get_logger("shopfloor.training")
+
+AGENT = "router"
+LOOK_EVERY_S = 30.0
+STOP_S = 10.0
+COMMAND = (sys.executable, "-m", "shopfloor", "train", "--agent", AGENT, "--automatic", "--json")
+
+
+class TrainingWatch:
+    """Watches one data folder.
+
+    Args:
+        settings: how many reactions start a training, and when none may start.
+        look_every_s: seconds between two looks.
+        command: what is started; empty: ``shopfloor train``.
+    """
+
+    def __init__(
+        self, settings: Settings, *, look_every_s: float = LOOK_EVERY_S, command: Sequence[str] = COMMAND
+    ) -> None:
+        self._settings = settings
+        self._look_every_s = look_every_s
+        self._command = tuple(command)
+        self._tried_at = 0
+        self.started = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Watch while the block runs; a training under way is stopped with it."""
+        if not self._settings.train_automatically or importlib.util.find_spec("scipy") is None:
+            yield
+            return
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            count = await asyncio.to_thread(self._count)
+            if count < self._tried_at:  # a training has come to its end since
+                self._tried_at = 0
+            if is_due(count, self._tried_at, self._settings.train_every) and self._may_start():
+                self._tried_at = count
+                await self._train(count)
+
+    def _count(self) -> int:
+        if not self._settings.state_path.is_file():
+            return 0
+        try:
+            with closing(connect(self._settings.state_path, read_only=True)) as state:
+                return usable_since(state, AGENT)
+        except StoreError as error:
+            log.warning("feedback_not_counted", detail=error.detail)
+            return 0
+
+    def _may_start(self) -> bool:
+        return not is_quiet(self._settings.train_quiet_hours, datetime.now().hour) and not on_battery()  # noqa: DTZ005
+
+    async def _train(self, count: int) -> None:
+        log.info("training_started", reactions=count)
+        self.started += 1
+        environment = {
+            **os.environ,
+            "SHOPFLOOR_DATA": str(self._settings.data.absolute()),
+            "SHOPFLOOR_MODELS": str(self._settings.models_path.absolute()),
+        }
+        shop: Path | None = self._settings.shop
+        if shop is not None:
+            environment["SHOPFLOOR_SHOP"] = str(shop.absolute())
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, said = await process.communicate()
+        except asyncio.CancelledError:
+            await _stop(process)
+            raise
+        if process.returncode:
+            lines = said.decode(errors="replace").strip().splitlines()
+            log.warning("training_failed", code=process.returncode, detail=lines[-1] if lines else "")
+        else:
+            log.info("training_ended")
+
+
+def is_due(count: int, tried_at: int, every: int) -> bool:
+    """Whether ``count`` new reactions start a training; after one that changed nothing, ``every`` more are needed."""
+    return count >= tried_at + every
+
+
+def is_quiet(hours: str, hour: int) -> bool:
+    """Whether ``hour`` lies in hours such as "9-18" or "22-6" (the last one no longer in); empty: never."""
+    if not hours:
+        return False
+    start, end = (int(part) for part in hours.split("-"))
+    return start <= hour < end if start <= end else hour >= start or hour < end
+
+
+def on_battery() -> bool:
+    """Whether the machine runs on its battery; False where it has none."""
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return battery is not None and battery.power_plugged is False
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from shopfloor.errors import ConfigError
+from shopfloor.local_models.licences import accepted_licences
 from shopfloor.local_models.profiles import Choice, choose, choose_model
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.settings import Settings
@@ -41,7 +42,7 @@ async def _open_hf(settings: Settings, choice: Choice) -> Runtime:
 
     embedded = choice.profile.name == "cpu" and settings.model_name is None  # the file that is there anyway
     model = settings.model if settings.model is not None or not embedded else find_model(settings)
-    repository = settings.model_name or choose_model(choice, "recommendation", settings.accepted_licences)[1]
+    repository = settings.model_name or choose_model(choice, "recommendation", accepted_licences(settings))[1]
     options = HfOptions(
         model=model,
         repository=repository,
@@ -70,7 +71,7 @@ def ollama_model(settings: Settings, choice: Choice) -> "OllamaModel":
     """
     from shopfloor.local_models.ollama import DEFAULT_URL, OllamaModel
 
-    tag = settings.model_name or choose_model(choice, "recommendation", settings.accepted_licences)[1]
+    tag = settings.model_name or choose_model(choice, "recommendation", accepted_licences(settings))[1]
     return OllamaModel(
         url=settings.model_url or DEFAULT_URL,
         tag=tag,

@@ -6,8 +6,7 @@ prompts in ``data/divergence_prompts.txt``, stays under :data:`LIMIT`. The verdi
 
 import json
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,7 +17,9 @@ from shopfloor.local_models.locking import write_atomically
 LIMIT = 0.02
 TOP = 1024  # tokens compared one by one; the rest counts as one, which can only make the divergence smaller by its tail
 SPEED_TOKENS = 240
+SPEED_ANSWER = 24
 SPEED_ROUNDS = 3
+TURN_PROMPT, TURN_ANSWER = 240, 40  # tokens of a usual turn
 SLOWEST = 0.95  # of the source's speed: measuring beside other work is not exact
 
 
@@ -47,37 +48,73 @@ def read_verdict(form: Path) -> Verdict | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How much two models say the same: ``mean`` and ``worst`` divergence in nats, ``same_top`` a share of prompts."""
+
+    mean: float
+    worst: float
+    same_top: float
+    prompts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Tokens a second of a prompt and of an answer; the best of the rounds measured."""
+
+    prompt: float
+    answer: float
+
+    def turn_s(self) -> float:
+        """Seconds of a usual turn."""
+        return TURN_PROMPT / self.prompt + TURN_ANSWER / self.answer
+
+
 def check_form(source: Path, form: Path, threads: int) -> Verdict:
     """Compare a form with its source and keep the verdict (blocking, some 5 to 10 s).
 
     Raises:
         ModelError: one of the files can't be loaded.
     """
-    prompts = divergence_prompts()
     one, other = (LlamaServer(ServerOptions(path, 512, slots=1, threads=threads, batch=256)) for path in (source, form))
     try:
-        source_tops = [next_token(one.complete, prompt, TOP) for prompt in prompts]
-        form_tops = [next_token(other.complete, prompt, TOP) for prompt in prompts]
-        # Turn about, so that another busy program slows both down alike.
-        rounds = [(_prompt_speed(one, turn), _prompt_speed(other, turn)) for turn in range(SPEED_ROUNDS)]
+        like = likeness(one, other)
+        source_pace, form_pace = paces(one, other)
     finally:
         one.close()
         other.close()
-    source_speed, form_speed = (max(speeds) for speeds in zip(*rounds, strict=True))
-    values = [divergence(said, says) for said, says in zip(source_tops, form_tops, strict=True)]
-    same = [_likeliest(said) == _likeliest(says) for said, says in zip(source_tops, form_tops, strict=True)]
-    mean = sum(values) / len(values)
     verdict = Verdict(
-        accepted=mean < LIMIT and form_speed >= SLOWEST * source_speed,
-        divergence=mean,
-        worst=max(values),
-        same_top=sum(same) / len(same),
-        prompts=len(prompts),
-        source_speed=source_speed,
-        form_speed=form_speed,
+        accepted=like.mean < LIMIT and form_pace.prompt >= SLOWEST * source_pace.prompt,
+        divergence=like.mean,
+        worst=like.worst,
+        same_top=like.same_top,
+        prompts=like.prompts,
+        source_speed=source_pace.prompt,
+        form_speed=form_pace.prompt,
     )
     write_atomically(_verdict_path(form), json.dumps(asdict(verdict), indent=1).encode())
     return verdict
+
+
+def likeness(source: LlamaServer, form: LlamaServer) -> Likeness:
+    """Compare the next tokens after every prompt (blocking, about 2 s)."""
+    prompts = divergence_prompts()
+    said = [next_token(source.complete, prompt, TOP) for prompt in prompts]
+    says = [next_token(form.complete, prompt, TOP) for prompt in prompts]
+    values = [divergence(one, other) for one, other in zip(said, says, strict=True)]
+    same = [_likeliest(one) == _likeliest(other) for one, other in zip(said, says, strict=True)]
+    return Likeness(sum(values) / len(values), max(values), sum(same) / len(same), len(prompts))
+
+
+def paces(one: LlamaServer, other: LlamaServer) -> tuple[Pace, Pace]:
+    """The paces of two models, measured turn about, so that another busy program slows both down alike."""
+    rounds = [(_pace(one, turn), _pace(other, turn)) for turn in range(SPEED_ROUNDS)]
+    first, second = zip(*rounds, strict=True)
+    return _best(first), _best(second)
+
+
+def _best(rounds: Sequence[Pace]) -> Pace:
+    return Pace(max(pace.prompt for pace in rounds), max(pace.answer for pace in rounds))
 
 
 def divergence(source: dict[int, float], form: dict[int, float]) -> float:
@@ -117,11 +154,11 @@ def _likeliest(distribution: dict[int, float]) -> int:
     return max(distribution, key=distribution.__getitem__)
 
 
-def _prompt_speed(server: LlamaServer, turn: int) -> float:
+def _pace(server: LlamaServer, turn: int) -> Pace:
     words = " ".join(f"{turn}{number} item" for number in range(SPEED_TOKENS // 4))
-    started = time.perf_counter()
-    answer = server.complete({"prompt": words, "n_predict": 1, "cache_prompt": False, "temperature": 0.0})
-    return answer["usage"]["prompt_tokens"] / (time.perf_counter() - started)
+    body: Json = {"prompt": words, "n_predict": SPEED_ANSWER, "cache_prompt": False, "temperature": 0.0}
+    timings = server.complete({**body, "ignore_eos": True})["timings"]
+    return Pace(float(timings["prompt_per_second"]), float(timings["predicted_per_second"]))
 
 
 def _verdict_path(form: Path) -> Path:

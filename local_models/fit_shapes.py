@@ -14,7 +14,7 @@ from gguf.constants import GGMLQuantizationType as Kind
 from shopfloor.errors import ModelMissingError
 from shopfloor.local_models.gguf_file import GgufHeader
 
-Form = Literal["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "F16", "Q4_K_M"]
+Form = Literal["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_K", "Q8_0", "F16", "Q4_K_M"]
 
 
 @dataclass(frozen=True, slots=True)

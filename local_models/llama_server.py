@@ -78,6 +78,11 @@ class LlamaServer:
         # Its main loop starts in a thread of its own, and closing it before then waits for ever: an answer is the proof.
         self.embed(["."])
 
+    @property
+    def bare(self) -> "Server":
+        """The library's own server, for measuring against it."""
+        return self._server
+
     def start(self, work: Callable[[Call], None], finished: Callable[[], None]) -> Call:
         """Run ``work`` in a thread; ``finished`` is called there at the end, whatever happened."""
         return self._workers.start(work, finished)

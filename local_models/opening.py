@@ -9,13 +9,17 @@ from shopfloor.local_models.adapter_file import check_fit, open_adapter
 from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.encoder import WINDOW_TOKENS, Encoder
-from shopfloor.local_models.files import file_hash, find_model, open_model_file
+from shopfloor.local_models.files import ModelFile, file_hash, find_model, open_model_file
+from shopfloor.local_models.fit_budget import check_room, room_for_model
+from shopfloor.local_models.fit_memory import lays_out_anew
+from shopfloor.local_models.fit_shapes import tensors_of
 from shopfloor.local_models.forms import Recipe, derive
-from shopfloor.local_models.gguf_file import read_header
+from shopfloor.local_models.gguf_file import GgufHeader, read_header
 from shopfloor.local_models.llama_server import ServerOptions, usable_cores
 from shopfloor.local_models.preparing import is_settled, prepared_form, start_in_background
 from shopfloor.local_models.profiles import choose
 from shopfloor.local_models.runtime import ModelInfo
+from shopfloor.local_models.tune import apply_tuning, read_tuning
 from shopfloor.settings import Settings
 
 BATCH = 256
@@ -43,6 +47,7 @@ async def open_embedded(
     Raises:
         ModelMissingError: one of the files is absent, damaged or no model or adapter.
         ModelError: an adapter does not fit the model, or llama.cpp can't load them.
+        ConfigError: memory does not hold it.
     """
     choice = await asyncio.to_thread(_choose, settings, adapter, adapters or {})
     return await EmbeddedRuntime.open(
@@ -61,25 +66,39 @@ def _choose(settings: Settings, adapter_path: Path | None, adapters: Adapters) -
     places = list(loaded)
     threads = settings.model_threads or usable_cores()
     form = prepared_form(source, folder) if settings.model_form != "shipped" else None
+    options = ServerOptions(
+        form or source.path, settings.model_ctx, settings.model_slots, threads, BATCH, adapter_path,
+        adapters=tuple(loaded.values()),
+    )  # fmt: skip
+    options, header = _fitted(options, source, settings)
     preparation = None
     if form is None and settings.model_form == "auto" and not is_settled(source, folder):
         preparation = start_in_background(source, folder, threads)
-    path = form or source.path
     info = ModelInfo(
         name=source.name,
         source_hash=source.sha256,
-        form_hash=file_hash(path, folder),
-        quantisation=read_header(path).quantisation,
+        form_hash=file_hash(options.path, folder),
+        quantisation=header.quantisation,
         runtime="embedded",
         profile=chosen.profile.name,
         licence=source.licence,
         context=settings.model_ctx,
         adapter=adapter.sha256 if adapter is not None else None,
     )
-    options = ServerOptions(path, settings.model_ctx, settings.model_slots, threads, BATCH, adapter_path)
-    options = replace(options, adapters=tuple(loaded.values()))
     by_agent = {agent: (places.index(one.identity), one.identity) for agent, one in adapters.items()}
     return _Choice(options, info, preparation, by_agent)
+
+
+def _fitted(options: ServerOptions, source: ModelFile, settings: Settings) -> tuple[ServerOptions, GgufHeader]:
+    """The options as tuned for this machine, and the header of the file they name; refused where memory is short."""
+    tuning = read_tuning(source, settings.models_path) if settings.model_form != "shipped" else None
+    if tuning is not None:
+        tuned = apply_tuning(options, tuning, source, settings.models_path)
+        options = replace(tuned, threads=settings.model_threads or tuned.threads)
+    header = read_header(options.path)
+    options = replace(options, copied=lays_out_anew(tensors_of(header)))
+    check_room(header, options, room_for_model(settings))
+    return options, header
 
 
 async def open_shortened(settings: Settings, blocks: int) -> Encoder:

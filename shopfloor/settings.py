@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     model_ctx: int = Field(default=2048, ge=256, description="tokens of context for each slot")
     model_slots: int = Field(default=4, ge=1, le=32, description="requests decoded at once")
     model_threads: int = Field(default=0, ge=0, description="0: the physical cores this process may use")
+    model_memory_mb: int = Field(
+        default=0,
+        ge=0,
+        description="the most memory the embedded model may take, MB; 0: what the machine has available",
+    )
     model_timeout_s: float = Field(default=15.0, gt=0)
     explain_timeout_s: float = Field(
         default=5.0, gt=0, description="after it the rest of an explanation comes from its template"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shopfloor.cli import print_json
+from shopfloor.cli import models_fit, models_tune, print_json
 from shopfloor.errors import InputError, ModelMissingError
 from shopfloor.settings import Settings, load_settings
 
@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
     models.command("get", epilog="Example: shopfloor models get embedded")(get)
     models.command("pull", epilog="Example: shopfloor models pull smollm2:135m")(pull)
     models.command("list", epilog="Example: shopfloor models list --json")(show)
+    models.command("fit", help=models_fit.FIT_HELP)(models_fit.fit)
+    models.command("tune", help=models_tune.TUNE_HELP)(models_tune.tune)
+    models.command("accept", help=models_fit.ACCEPT_HELP)(models_fit.accept)
     app.add_typer(models, name="models")
 
 

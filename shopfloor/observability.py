@@ -19,7 +19,7 @@ from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_ENDPOINT,
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -183,6 +183,7 @@ class Metrics:
     swaps: Counter = field(init=False)
     training_runs: Counter = field(init=False)
     http_seconds: Histogram = field(init=False)
+    degraded: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         registry = self.registry
@@ -210,6 +211,10 @@ class Metrics:
         self.http_seconds = Histogram(
             "shopfloor_http_seconds", "Seconds of an HTTP request, by route.", ("method", "route", "status"),
             buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self.degraded = Gauge(
+            "shopfloor_degraded", "Parts that are missing; without them answers come from the database alone.",
+            registry=registry,
         )  # fmt: skip
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

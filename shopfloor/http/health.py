@@ -49,6 +49,8 @@ def health_routes(service: Service, version: str) -> APIRouter:
     )
     async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
         """Figures in the format that Prometheus reads."""
+        _, degraded, reasons = await service.state()
+        service.metrics.degraded.set(len(reasons) if degraded else 0)
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router

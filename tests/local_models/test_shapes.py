@@ -1,0 +1,73 @@
+"""The Mac profile's pair by its shapes: random weights in the exact sizes, loaded by the real runtime. "Same shape"."""
+
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shopfloor.bench.service import resident_mb, served
+from shopfloor.bench.shapes import MISSION, PAIR
+from shopfloor.local_models.fit_measure import Job, Measured, measure_apart
+from shopfloor.local_models.fit_memory import Load, lays_out_anew, serving_need
+from shopfloor.local_models.fit_random import write_random
+from shopfloor.local_models.fit_shapes import plan, shape_named
+from shopfloor.local_models.llama_server import usable_cores
+from shopfloor.local_models.profiles import find_profile
+
+GIB = 2**30
+
+
+def measured(folder: Path, label: str) -> tuple[Measured, int]:
+    """What the shape takes when it is filled, and what was predicted."""
+    _, name, form, context, kv = next(entry for entry in MISSION if entry[0] == label)
+    shape = shape_named(name)
+    assert shape is not None
+    tensors = plan(shape, form)
+    path = write_random(shape, form, folder / f"{label}.gguf")
+    try:
+        job = Job(
+            str(path), context, 1, usable_cores(), kv=kv, flash="on", copied=lays_out_anew(tensors),
+            prompt=64, answer=4, rounds=1, fill=False,
+        )  # fmt: skip
+        found = measure_apart(job)
+    finally:
+        path.unlink()
+    return found, serving_need(shape, tensors, Load(context, 1, kv=kv)).total
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_the_mac_s_pair_and_the_service_stay_under_2_gb(tmp_path: Path, models_path: Path) -> None:
+    together = 0
+    for label in PAIR:
+        found, predicted = measured(tmp_path, label)
+        assert found.filled == pytest.approx(predicted, rel=0.10), label
+        together += found.filled
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SHOPFLOOR_")},
+        "SHOPFLOOR_MODELS": str(models_path),
+        "SHOPFLOOR_RUNTIME": "ollama",  # a server that is not there: the service without a model of its own
+        "SHOPFLOOR_MODEL_NAME": "tinyllama",
+        "SHOPFLOOR_MODEL_URL": "http://127.0.0.1:9",
+    }
+    async with served(tmp_path / "service", environment) as (base, process, _):
+        async with httpx.AsyncClient(timeout=60) as client:
+            wish = {"user_id": "ada", "context": "a warm jacket"}
+            (await client.post(f"{base}/get-recommendations", json=wish)).raise_for_status()
+        service = resident_mb(process) * 2**20
+    whole = together + service
+    assert whole < 2 * GIB, f"models {together / 1e6:.0f} MB, service {service / 1e6:.0f} MB"
+    assert find_profile("m1-8gb").budget.serving == 2 * GIB
+
+
+def test_the_shapes_are_those_of_the_profiles() -> None:
+    """Name, form, context and key-value type as the profiles have them."""
+    assignments = {
+        assignment.model.name: assignment
+        for name in ("m1-8gb", "rtx3060-6gb")
+        for assignment in find_profile(name).agents.values()
+    }
+    for _, name, form, context, kv in MISSION:
+        known = assignments[name]
+        assert (known.model.quantisation, known.context, known.kv) == (form, context, kv)

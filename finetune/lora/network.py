@@ -1,0 +1,134 @@
+"""The base model with a fresh LoRA on it, and the loss: the output layer is applied only where something is learned.
+
+A plain causal-LM loss computes logits of the whole vocabulary for every token of the prompt; here the last layer's hidden
+states are gathered at the answers' positions first, and with labels only the labels' rows of the output layer are used.
+For a 49k-token vocabulary that is most of the memory and a good part of the time of a small model.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shopfloor.errors import InputError, ModelError
+from shopfloor.finetune.lora.batches import Tokenised
+from shopfloor.finetune.lora.job import TrainJob
+from shopfloor.local_models.hf_files import library
+
+
+class Network:
+    """A model in training."""
+
+    def __init__(self, job: TrainJob) -> None:
+        """Load the base and put an untrained LoRA on it (blocking, seconds).
+
+        Raises:
+            ConfigError: the libraries are not installed.
+            ModelError: the base can't be loaded.
+        """
+        self._torch, transformers, peft = library("torch"), library("transformers"), library("peft")
+        self._torch.manual_seed(job.recipe.seed)
+        self._torch.use_deterministic_algorithms(True, warn_only=True)
+        if job.threads:
+            self._torch.set_num_threads(job.threads)
+        self.device = "cuda" if self._torch.cuda.is_available() else "cpu"
+        try:
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(str(job.base))
+            base: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                str(job.base), attn_implementation="sdpa", device_map={"": self.device}, **self._precision(job)
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(f"the base model {job.base} can't be loaded for training ({error})") from error
+        if job.recipe.precision == "nf4":
+            base = peft.prepare_model_for_kbit_training(base, use_gradient_checkpointing=job.recipe.checkpointing)
+        elif job.recipe.checkpointing:
+            base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            base.enable_input_require_grads()
+        config = peft.LoraConfig(
+            r=job.recipe.rank,
+            lora_alpha=job.recipe.alpha,
+            lora_dropout=0.0,
+            bias="none",
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        self._model: Any = peft.get_peft_model(base, config)
+        self._model.train()
+        self._labels = self._label_ids(job.labels)
+
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        """The trainable parameters by name."""
+        return {name: value for name, value in self._model.named_parameters() if value.requires_grad}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a raw text."""
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def loss(self, rows: Sequence[Tokenised]) -> Any:
+        """Mean cross-entropy over the answers' tokens; with labels, among the labels.
+
+        Raises:
+            InputError: an answer is none of the labels.
+        """
+        torch = self._torch
+        width = max(len(row.tokens) for row in rows)
+        ids = torch.zeros((len(rows), width), dtype=torch.long)
+        mask = torch.zeros((len(rows), width), dtype=torch.long)
+        where: list[tuple[int, int]] = []
+        wanted: list[int] = []
+        for number, row in enumerate(rows):
+            length = len(row.tokens)
+            ids[number, :length] = torch.tensor(row.tokens)
+            mask[number, :length] = 1
+            for place in range(length - row.answer, length):
+                where.append((number, place - 1))  # the state before a token predicts it
+                wanted.append(row.tokens[place])
+        backbone = self._model.base_model.model.model
+        states = backbone(
+            input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
+        ).last_hidden_state
+        picked = states[[number for number, _ in where], [place for _, place in where]]
+        return torch.nn.functional.cross_entropy(self._logits(picked).float(), self._targets(wanted))
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter in PEFT's format."""
+        self._model.save_pretrained(str(folder), safe_serialization=True)
+
+    def _logits(self, states: Any) -> Any:
+        head = self._model.base_model.model.lm_head
+        if not self._labels:
+            return head(states)
+        return states @ head.weight[list(self._labels)].to(states.dtype).T
+
+    def _targets(self, wanted: Sequence[int]) -> Any:
+        if not self._labels:
+            return self._torch.tensor(wanted, device=self.device)
+        try:
+            places = [self._labels[token] for token in wanted]
+        except KeyError as error:
+            word = self._tokenizer.decode([error.args[0]])
+            raise InputError(f"the answer {word!r} is none of the labels") from error
+        return self._torch.tensor(places, device=self.device)
+
+    def _label_ids(self, labels: Sequence[str]) -> dict[int, int]:
+        places: dict[int, int] = {}
+        for place, label in enumerate(labels):
+            tokens = self.encode(label)
+            if len(tokens) != 1:
+                raise InputError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
+            places[tokens[0]] = place
+        return places
+
+    def _precision(self, job: TrainJob) -> dict[str, Any]:
+        torch = self._torch
+        if job.recipe.precision == "float32":
+            return {"dtype": torch.float32}
+        if job.recipe.precision == "bfloat16":
+            return {"dtype": torch.bfloat16}
+        quantisation = library("transformers").BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+        return {"dtype": torch.bfloat16, "quantization_config": quantisation}

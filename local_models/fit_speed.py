@@ -22,8 +22,9 @@ WIDE = Shape("probe", "llama", 2, 2048, 32, 8, 64, 5632, 4096, tied=True)
 THIN = Shape("thin probe", "llama", 24, 256, 4, 4, 64, 512, 4096, tied=True)
 CONTEXT = 512
 PROMPT = 256  # tokens read by a probe
-ANSWER = 24
-ROUNDS = 3
+ANSWER = 16
+ROUNDS = 4
+LIMIT_S = 2.0  # for the rounds of a probe: on a busy machine there are fewer
 PROBED: dict[Kind, Form] = {
     Kind.Q4_0: "Q4_0",
     Kind.Q4_1: "Q4_1",
@@ -101,7 +102,18 @@ def estimated_speed(tensors: Sequence[Tensor], bandwidth: float) -> Speed:
 def _run(shape: Shape, form: Form, folder: Path, threads: int) -> Measured:
     path = write_random(shape, form, folder / f"{shape.name}.{form}.gguf".replace(" ", "-"))
     copied = lays_out_anew(plan(shape, form))
-    job = Job(str(path), CONTEXT, 1, threads, prompt=PROMPT, answer=ANSWER, rounds=ROUNDS, fill=False, copied=copied)
+    job = Job(
+        str(path),
+        CONTEXT,
+        1,
+        threads,
+        prompt=PROMPT,
+        answer=ANSWER,
+        rounds=ROUNDS,
+        limit_s=LIMIT_S,
+        fill=False,
+        copied=copied,
+    )
     try:
         return measure_apart(job)
     finally:

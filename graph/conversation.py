@@ -9,7 +9,7 @@ import re
 from shopfloor.graph import cues
 from shopfloor.graph.continuations import narrowed, number_alone, one_thing, same_matter, same_of_another, together
 from shopfloor.graph.lexicon import Lexicon
-from shopfloor.graph.mixed import count_in, depends, split_mixed
+from shopfloor.graph.mixed import count_in, depends, split_mixed, without_count
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
@@ -91,13 +91,15 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
     if route == "recommendation":
-        task = recommend_task(cues.without_owned(text), count=count_in(lowered), city=_stock_city(text, lexicon))
+        task = recommend_task(
+            without_count(cues.without_owned(text)), count=count_in(lowered), city=_stock_city(text, lexicon)
+        )
         return Plan(route, recommend=task, **decided)  # pyright: ignore[reportArgumentType]
     if route == "inventory":
         return Plan(route, inventory=(_stock_task(text, lowered, memory, lexicon),), **decided)  # pyright: ignore[reportArgumentType]
     wish, question = split_mixed(cues.without_owned(text))
     if question is not None and depends(question, lexicon):
-        then = _of_top(question, lexicon)
+        then = _of_top(question, lexicon, wish)
         task = recommend_task(wish, count=count_in(lowered))
         return Plan(route, recommend=task, inventory=(then,), **decided)  # pyright: ignore[reportArgumentType]
     if question is not None:
@@ -261,7 +263,7 @@ def _mixed_refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon)
         return None
     task = recommend_task(wish, refine=True)
     reason = "changed the last request and asked about stock"
-    return rule_plan("both", reason, recommend=task, inventory=(_of_top(question, lexicon),))
+    return rule_plan("both", reason, recommend=task, inventory=(_of_top(question, lexicon, wish),))
 
 
 def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -315,8 +317,12 @@ def _stock_task(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> In
     return inventory_task(text, sku=sku, city=None if lexicon.place_in(text) else _city(memory))
 
 
-def _of_top(question: str, lexicon: Lexicon) -> InventoryTask:
-    size = cues.size_in(cues.normal(question))
+def _of_top(question: str, lexicon: Lexicon, wish: str = "") -> InventoryTask:
+    """The stock question about what a wish will find, in the size and colour that the wish named."""
+    size = cues.size_in(cues.normal(question)) or cues.size_in(cues.normal(wish))
+    colours = [word for word in cues.words(wish) if word in lexicon.colours]
+    if len(colours) == 1 and not lexicon.has_colour(question):
+        question = f"{question.rstrip(' ?.!')} in {colours[0]}?"
     return inventory_task(question, of_top=True, city=lexicon.place_in(question), size=size)
 
 

@@ -35,8 +35,17 @@ class Recommend(BaseModel):
     refines_last: bool = Field(default=False, description="the query changes the previous request")
 
 
+class ProductDetails(BaseModel):
+    """Ask what products are like: price, material, care, weight, colours, sizes, what they are good for, which of several is warmer. The shopper gets the catalogue's own words."""
+
+    question: str = Field(min_length=1, max_length=600, description="the question in English")
+    skus: list[str] = Field(
+        default_factory=list, max_length=6, description="the products it is about, as on the screen or in focus"
+    )
+
+
 class CheckInventory(BaseModel):
-    """Ask for stock: whether, where and how many. Give the SKU when the product was named or shown before."""
+    """Ask about stock and stores: whether, where, how many; opening hours, services, addresses. Give the SKU when the product was named or shown before."""
 
     question: str = Field(min_length=1, max_length=600, description="the stock question in English")
     sku: str | None = Field(default=None, max_length=128)
@@ -47,7 +56,7 @@ class CheckInventory(BaseModel):
     size: str | None = Field(default=None, max_length=40)
 
 
-TOOLS = {"recommend": Recommend, "check_inventory": CheckInventory}
+TOOLS = {"recommend": Recommend, "product_details": ProductDetails, "check_inventory": CheckInventory}
 
 
 class ChatModel(Protocol):

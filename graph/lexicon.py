@@ -32,7 +32,8 @@ class Lexicon:
         services: what stores offer.
         values: words of the products' attributes (leather, hiking) and the columns they occur in.
         names: SKUs by the names of products, in singular words; only names of two words or more.
-        vocabulary: single words, in singular, of products' names, brands and categories, of places and services.
+        vocabulary: single words, in singular, of products' names, brands, categories and descriptions, of places and
+            services.
         categories: kinds of products, those with most products first.
         is_city: whether a name is a city anywhere in the world.
     """
@@ -199,6 +200,8 @@ def read_lexicon(connection: sqlite3.Connection) -> Lexicon:
 
 def _vocabulary(connection: sqlite3.Connection, others: Iterable[str]) -> frozenset[str]:
     found = {singular(word) for text in others for word in words(text)}
+    for row in connection.execute("SELECT description FROM products WHERE active = 1 LIMIT ?", (_ROWS_FOR_VALUES,)):
+        found.update(singular(word) for word in words(str(row["description"] or "")))
     for row in connection.execute("SELECT name, brand, category FROM products WHERE active = 1"):
         found.update(singular(word) for word in words(f"{row['name']} {row['brand'] or ''} {row['category'] or ''}"))
     return frozenset(found)

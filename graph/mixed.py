@@ -22,6 +22,15 @@ def count_in(lowered: str) -> int:
     return max(1, min(20, _NUMBERS[said] if said in _NUMBERS else int(said)))
 
 
+def without_count(text: str) -> str:
+    """A wish without the number of products it wants, which is read apart: show me three hats, as show me hats."""
+    match = _COUNT.search(text.casefold())
+    if match is None or len(text) != len(text.casefold()):
+        return text
+    start, end = match.span("number" if match["number"] else "top")
+    return f"{text[:start].rstrip()}{text[end:]}" if text[end:].strip() else text
+
+
 def split_mixed(text: str) -> tuple[str, str | None]:
     """Split a mixed message into the wish and the stock question; the question is None where it is no clause of its own."""
     clauses: list[str] = []

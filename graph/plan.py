@@ -18,6 +18,7 @@ class Plan:
         reply: the kind of a direct answer (a key of replies.toml, or ``details``), where no agent is asked.
         text: a direct answer's words, where the supervisor wrote them.
         skus: products a ``details`` reply is about.
+        asked: what it answers, where that is not the shopper's own wording.
     """
 
     route: Route
@@ -29,6 +30,7 @@ class Plan:
     reply: str | None = None
     text: str | None = None
     skus: tuple[str, ...] = ()
+    asked: str | None = None
 
     @property
     def decision(self) -> Decision:
@@ -41,6 +43,7 @@ class Plan:
             reply=self.reply,
             text=self.text,
             skus=list(self.skus),
+            asked=self.asked,
         )
 
 

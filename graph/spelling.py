@@ -67,10 +67,24 @@ def _nearest(lowered: str) -> str | None:
         if abs(len(cue) - len(lowered)) <= slips
         and (cue[0] == lowered[0] or cue[:2] == lowered[1::-1])
         and (distance := OSA.distance(lowered, cue, score_cutoff=slips)) <= slips
+        and not _other_form(lowered, cue)
     )
     if not near or (len(near) > 1 and near[1][0] == near[0][0] and near[1][1].removesuffix("s") != near[0][1]):
         return None
     return near[0][1]
+
+
+def _other_form(word: str, cue: str) -> bool:
+    """Whether two words differ in their endings only, as two words of one root do: shorten and shorter."""
+    if sorted(word) == sorted(cue) or _undoubled(word) == _undoubled(cue):
+        return False
+    shorter = min(len(word), len(cue))
+    alike = next((place for place in range(shorter) if word[place] != cue[place]), shorter)
+    return alike >= max(4, shorter - 2)
+
+
+def _undoubled(word: str) -> str:
+    return re.sub(r"(.)\1", r"\1", word)
 
 
 def _place(lowered: str, lexicon: Lexicon) -> str | None:

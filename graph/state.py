@@ -8,7 +8,7 @@ the program can read it. A new turn is known by its human message: the superviso
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.graph.message import add_messages
@@ -111,7 +111,10 @@ class RecommendTask(TypedDict):
 
 
 class Decision(TypedDict):
-    """Who handles the message, who decided, how sure; ``reply`` is the kind of a direct answer, ``text`` its words."""
+    """Who handles the message, who decided, how sure; ``reply`` is the kind of a direct answer, ``text`` its words.
+
+    ``asked``: the question it answers, where that is not the shopper's own wording.
+    """
 
     route: Route
     decided_by: DecidedBy
@@ -120,6 +123,7 @@ class Decision(TypedDict):
     reply: str | None
     text: str | None
     skus: list[str]
+    asked: NotRequired[str | None]
 
 
 class Finding(TypedDict):

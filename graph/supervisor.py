@@ -15,9 +15,10 @@ from pydantic import JsonValue, ValidationError
 from shopfloor.errors import ModelError, SupervisorError
 from shopfloor.graph import cues
 from shopfloor.graph.conversation import follow_up, plan_route, split_mixed
-from shopfloor.graph.gemini import TOOLS, CheckInventory, Gemini, Recommend
+from shopfloor.graph.gemini import TOOLS, CheckInventory, Gemini, ProductDetails, Recommend
 from shopfloor.graph.grounding import Facts, grounded
 from shopfloor.graph.lexicon import Lexicon
+from shopfloor.graph.mixed import without_count
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task
 from shopfloor.graph.prompts import load_prompt
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
@@ -80,7 +81,7 @@ class Supervisor:
         if self.gemini is not None:
             try:
                 message, tokens = await self.gemini.ask(self._conversation(turn))
-                return Decided(_read(message, turn), tokens, message if message.tool_calls else None)
+                return Decided(_read(message, turn, self.lexicon), tokens, message if message.tool_calls else None)
             except SupervisorError as error:
                 fell_back = error.code
                 log.warning("gemini_fell_back", code=error.code, cause=type(error.__cause__).__name__)
@@ -172,7 +173,7 @@ def _facts_json(finding: Finding) -> JsonValue:
     return result.get("structured")
 
 
-def _read(message: AIMessage, turn: Turn) -> Plan:
+def _read(message: AIMessage, turn: Turn, lexicon: Lexicon) -> Plan:
     """Turn Gemini's message into a plan.
 
     Raises:
@@ -187,6 +188,7 @@ def _read(message: AIMessage, turn: Turn) -> Plan:
     before = {_signature(call) for old in turn.calls if isinstance(old, AIMessage) for call in old.tool_calls}
     recommend: RecommendTask | None = None
     inventory: list[InventoryTask] = []
+    details: list[tuple[ProductDetails, str | None]] = []
     for call in message.tool_calls:
         if _signature(call) in before:
             raise SupervisorError("Gemini repeats itself.", code="loop")
@@ -196,19 +198,39 @@ def _read(message: AIMessage, turn: Turn) -> Plan:
             if recommend is not None:
                 raise SupervisorError("Gemini asked for two recommendations at once.", code="too_many_calls")
             recommend = recommend_task(
-                arguments.query,
+                without_count(arguments.query),
                 count=arguments.count,
                 city=arguments.city,
                 refine=arguments.refines_last and turn.memory.parsed is not None,
                 explain=False,
                 call_id=call["id"],
             )
+        elif isinstance(arguments, ProductDetails):
+            details.append((arguments, call["id"]))
         else:
             inventory.append(_inventory(arguments, call["id"]))
+    if len(details) == 1 and recommend is None and not inventory and not turn.findings:
+        plan = _details(details[0][0], turn, lexicon)
+        if plan is not None:
+            return plan
+    inventory += [
+        inventory_task(one.question, sku=one.skus[0] if one.skus else None, call_id=call_id) for one, call_id in details
+    ]
     if recommend is None:
         inventory = [_on_screen(task, turn.memory) for task in inventory]
     route: Route = "both" if recommend and inventory else "recommendation" if recommend else "inventory"
     return Plan(route, "gemini", GEMINI_CONFIDENCE, "tool calls", recommend=recommend, inventory=tuple(inventory))
+
+
+def _details(asked: ProductDetails, turn: Turn, lexicon: Lexicon) -> Plan | None:
+    """The catalogue's own words about products, which need no wording by Gemini; None where none is meant."""
+    skus = tuple(sku for sku in dict.fromkeys(asked.skus) if sku in lexicon.skus) or lexicon.products_in(asked.question)
+    if not skus and turn.memory.focus_sku is not None:
+        skus = (turn.memory.focus_sku,)
+    if not skus:
+        return None
+    reason = "asked what products are like"
+    return Plan("supervisor", "gemini", GEMINI_CONFIDENCE, reason, reply="details", skus=skus, asked=asked.question)
 
 
 def _answer(message: AIMessage, turn: Turn) -> Plan:
@@ -244,7 +266,7 @@ def facts_of(turn: Turn) -> Facts:
     return facts
 
 
-def _arguments(call: ToolCall) -> Recommend | CheckInventory:
+def _arguments(call: ToolCall) -> Recommend | ProductDetails | CheckInventory:
     schema = TOOLS.get(call["name"])
     if schema is None:
         raise SupervisorError(f"Gemini called an unknown tool: {call['name'][:40]}.", code="unknown_tool")

@@ -51,7 +51,7 @@ class RespondNode:
         findings = list(state.get("findings") or [])
         facts = await _facts(decision, shop)
         if len(facts) > 1:
-            asked = understood(text_of(last_human(state.get("messages") or [])), shop.lexicon, shop.replies)
+            asked = _asked(state, decision, shop)
             about, chosen = answer_about_several(facts, asked, _columns(shop, asked, facts))
             decision["text"] = decision["text"] or about
             facts.sort(key=lambda one: one.sku != chosen.sku)
@@ -106,7 +106,7 @@ class RespondNode:
 
     def _direct(self, state: ShopState, decision: Decision, facts: Sequence[ProductFacts], shop: Shop) -> str:
         messages = state.get("messages") or []
-        asked = understood(text_of(last_human(messages)), shop.lexicon, shop.replies)
+        asked = _asked(state, decision, shop)
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
             return answer_about(facts[0], asked, _columns(shop, asked, facts))
@@ -118,6 +118,12 @@ class RespondNode:
         kind = decision["reply"] if decision["reply"] in shop.replies.kinds else "unclear"
         name, kinds = shop.lexicon.shop_name, shop.lexicon.categories
         return shop.replies.say(kind or "unclear", shop=name, text=asked, turn=turn, categories=kinds)
+
+
+def _asked(state: ShopState, decision: Decision, shop: Shop) -> str:
+    """The question to answer: as the supervisor put it, or as the shopper did."""
+    said = text_of(last_human(state.get("messages") or []))
+    return decision.get("asked") or understood(said, shop.lexicon, shop.replies)
 
 
 def _columns(shop: Shop, asked: str, facts: Sequence[ProductFacts]) -> frozenset[str]:

@@ -3,10 +3,14 @@
     python -m tests.fakes.gemini_player CASES.yaml            # prints the address to set as SHOPFLOOR_GEMINI_BASE_URL
 
 What it calls is derived from each turn's own expectation of the route and from what a remote model is shown: the
-messages, the products on the screen and the focus. It calls ``recommend`` for wishes, ``check_inventory`` for stock, stores
-and what a product is like, and both where both are expected; a turn of the shop's staff or of small talk it answers
-itself, with the words that the turn expects. Prices, stock and products it never makes up: with the tools' results in
-hand it says what they say. A turn may override all this by a field ``gemini``: a list of ``{name, args}``.
+messages, the products on the screen and the focus. It calls ``recommend`` for wishes, ``product_details`` for what
+products are like, ``check_inventory`` for stock and stores, and two of them where both are expected; a turn of the shop's
+staff or of small talk it answers itself, with the words that the turn expects. Prices, stock and products it never
+makes up: with the tools' results in hand it says what they say.
+
+Where a message leans on the one before ("and in Munich?", "for how long?"), a remote model puts the question out in
+full. That is written down beside this file, in ``gemini_script.yaml``: for a dialogue's id and a turn's number, the
+function calls, with ``$focus`` and ``$1``, ``$2`` for the SKUs that the model sees in focus and on the screen.
 """
 
 import asyncio
@@ -15,6 +19,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +27,7 @@ import yaml
 
 from tests.fakes.gemini import FakeGemini, Step, calls, says
 
+SCRIPT = Path(__file__).with_name("gemini_script.yaml")
 CITIES = (
     "Berlin", "Munich", "München", "London", "Madrid", "Delhi", "Tokyo", "Sydney", "Cape Town", "New York", "Vancouver",
     "São Paulo", "Sao Paulo", "Mitte", "Kreuzberg", "online", "Paris", "Westeros", "Mordor", "Ropewalker", "Sailcloth",
@@ -29,7 +35,11 @@ CITIES = (
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
 _ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1}
 _MANY = re.compile(r"\b(those|these|they|them|all of them)\b.*\b(in|at|stock)\b", re.IGNORECASE)
-_WISH = re.compile(r"\b(cheaper|fancier|smaller|warmer|more formal|instead|for (wo)?men|not these)\b", re.IGNORECASE)
+_STOCK = re.compile(
+    r"\b(how many (are|do|in|is|left)|in stock|available|in total|online|reserve|where (can|could) i|which (store|shop|branch)\w*|stores?|open|"
+    r"have (it|them|one|the|a \d+)|any (left|in))\b",
+    re.IGNORECASE,
+)
 _TALK = re.compile(
     r"\b(thanks?|thank you|bye|cheers|danke|merci|gracias|never ?mind|poem|joke|name|hello|hi)\b", re.IGNORECASE
 )
@@ -62,7 +72,7 @@ class PlayedGemini(FakeGemini):
 
     def _turn(self, texts: Sequence[str]) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
         """The turn that these user messages lead up to, and those before it."""
-        for dialogue in self.dialogues:
+        for dialogue in scripted(self.dialogues):
             turns = cast(list[Mapping[str, Any]], dialogue["turns"])
             said = [str(turn["user"]).strip() for turn in turns]
             for end in range(len(turns), 0, -1):
@@ -71,43 +81,87 @@ class PlayedGemini(FakeGemini):
         raise AssertionError(f"no dialogue has these messages: {texts}")
 
 
+@cache
+def _script() -> dict[str, dict[int, Any]]:
+    return cast("dict[str, dict[int, Any]]", yaml.safe_load(SCRIPT.read_text(encoding="utf-8")))
+
+
+def scripted(dialogues: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Dialogues with the script's function calls put in."""
+    found: list[dict[str, Any]] = []
+    for dialogue in dialogues:
+        calls_of = _script().get(str(dialogue["id"]), {})
+        turns = [
+            {**turn, "gemini": calls_of[number]} if number in calls_of else dict(turn)
+            for number, turn in enumerate(dialogue["turns"], start=1)
+        ]
+        found.append({**dialogue, "turns": turns})
+    return found
+
+
 def play(turn: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], screen: Screen) -> Step:
     """What a remote model would do at this turn."""
     if "gemini" in turn:
-        return calls(*((one["name"], one["args"]) for one in turn["gemini"]))
+        return calls(*((one["name"], _filled(one["args"], screen)) for one in turn["gemini"]))
     expect = cast(Mapping[str, Any], turn.get("expect") or {})
     text = str(turn["user"])
-    wish, stock = _kind(text, expect, screen)
-    wished = any(_kind(str(one["user"]), one.get("expect") or {}, screen)[0] for one in earlier)
-    recommend = ("recommend", {"query": text, "count": _count(text), "refines_last": wished})
-    if wish and stock:
-        return calls(
-            recommend, ("check_inventory", {"question": text, "of_recommendation": True, **_place(text, screen)})
-        )
-    if wish:
-        return calls(recommend)
-    if stock:
-        return calls(*(("check_inventory", _question(text, sku, screen)) for sku in _skus(text, screen)))
-    return says(_answer(expect))
+    wants = _kind(text, expect, screen)
+    wished = any("recommend" in _kind(str(one["user"]), one.get("expect") or {}, screen) for one in earlier)
+    made: list[tuple[str, dict[str, Any]]] = []
+    if "recommend" in wants:
+        made.append(("recommend", {"query": text, "count": _count(text), "refines_last": wished}))
+    if "check_inventory" in wants and made:
+        made.append(("check_inventory", {"question": text, "of_recommendation": True, **_place(text, screen)}))
+    elif "check_inventory" in wants:
+        made += [("check_inventory", _question(text, sku, screen)) for sku in _skus(text, screen)]
+    elif "product_details" in wants:
+        skus = [sku for sku in _skus(text, screen) if sku] or [sku for sku, _ in screen.shown]
+        made.append(("product_details", {"question": text, "skus": [] if _names_product(text, screen) else skus[:6]}))
+    return calls(*made) if made else says(_answer(expect))
 
 
-def _kind(text: str, expect: Mapping[str, Any], screen: Screen) -> tuple[bool, bool]:
-    """Whether a turn wants products, and whether it wants to know about stock, stores or a product."""
+def _kind(text: str, expect: Mapping[str, Any], screen: Screen) -> set[str]:
+    """The tools that a turn calls for."""
     route = expect.get("route")
     routes = {route} if isinstance(route, str) else set(cast(Sequence[str], route or ()))
     if routes:
-        return bool(routes & {"recommendation", "both"}), bool(routes & {"inventory", "both"})
-    words = [word for group in _listed(expect.get("contains")) for word in _listed(group)]
+        tools = {"recommendation": {"recommend"}, "inventory": {"check_inventory"}, "supervisor": set[str]()}
+        return set().union(*(tools.get(one, {"recommend", "check_inventory"}) for one in routes))
+    words = [str(word) for group in _listed(expect.get("contains")) for word in _listed(group)]
     placed = any(city.casefold() in f"{text} {' '.join(words)}".casefold() for city in CITIES)
-    cards = bool(expect.get("cards") or expect.get("skus_only") or expect.get("skus_first"))
+    stock = {"check_inventory"} if placed else set[str]()
+    cards = bool(expect.get("cards") or expect.get("skus_only") or expect.get("skus_first") or expect.get("skus_none"))
     if cards or (expect.get("skus_any") and not expect.get("contains") and not expect.get("numbers")):
-        return True, placed
-    if expect.get("skus_any") or expect.get("skus_none"):
-        return True, placed
-    if placed or expect.get("numbers"):
-        return False, True
-    about = bool(screen.focus.get("sku")) or re.search(r"\b[A-Z]\w+ [A-Z]\w+|SKU_", text) is not None
-    return False, bool(about and words and not _TALK.search(text) or expect.get("asks"))
+        return {"recommend"} | stock
+    if expect.get("skus_any"):
+        return {"recommend"} | stock
+    if placed or _STOCK.search(text) or expect.get("asks"):
+        return {"check_inventory"}
+    about = bool(screen.focus.get("sku")) or _names_product(text, screen)
+    told = bool(words or expect.get("numbers"))
+    return {"product_details"} if about and told and not _TALK.search(text) else set()
+
+
+def _names_product(text: str, screen: Screen) -> bool:
+    """Whether a message names a product in full that is not on the screen."""
+    named = re.search(r"(?<!^)\b[A-Z][\w'-]+ (?:[A-Z][\w'-]+ ?)+|SKU_\w+", text)
+    return named is not None and not any(name.casefold() in text.casefold() for _, name in screen.shown)
+
+
+def _filled(value: Any, screen: Screen) -> Any:
+    """A script's arguments with the SKUs that the model sees."""
+    if isinstance(value, dict):
+        return {key: _filled(inner, screen) for key, inner in cast(dict[str, Any], value).items()}
+    if isinstance(value, list):
+        return [_filled(inner, screen) for inner in cast(list[Any], value)]
+    if value == "$focus":
+        return screen.focus.get("sku", "")
+    if value == "$before":
+        return screen.focus.get("before", "")
+    if isinstance(value, str) and re.fullmatch(r"\$\d", value):
+        place = int(value[1]) - 1
+        return screen.shown[place][0] if place < len(screen.shown) else ""
+    return value
 
 
 def _listed(value: Any) -> list[Any]:
@@ -118,7 +172,7 @@ def _skus(text: str, screen: Screen) -> list[str | None]:
     """The products on the screen that a question is about."""
     lowered = text.casefold()
     for word, place in _ORDINALS.items():
-        if re.search(rf"\b{word}\b", lowered) and screen.shown:
+        if re.search(rf"\b{word}{' one' if word == 'last' else ''}\b", lowered) and screen.shown:
             return [screen.shown[place][0]] if place < len(screen.shown) else [None]
     if _MANY.search(text) and len(screen.shown) > 1:
         return [sku for sku, _ in screen.shown[:3]]
@@ -135,8 +189,9 @@ def _skus(text: str, screen: Screen) -> list[str | None]:
 
 
 def _own_words(name: str, screen: Screen) -> set[str]:
-    others = {word for _, other in screen.shown if other != name for word in other.casefold().split()}
-    return {word for word in name.casefold().split() if word not in others and len(word) > 3}
+    words = {one: set(re.findall(r"\w+", one.casefold())) for _, one in screen.shown}
+    others = {word for other, found in words.items() if other != name for word in found}
+    return {word for word in words[name] - others if len(word) > 3}
 
 
 def _question(text: str, sku: str | None, screen: Screen) -> dict[str, Any]:

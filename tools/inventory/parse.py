@@ -25,6 +25,7 @@ from shopfloor.tools.inventory.snapshot import ShopNames
 from shopfloor.tools.matching import COLOURS, stem
 from shopfloor.tools.places import Gazetteer, Place
 
+_BRIEF = 4  # words
 _ORDINALS = {
     "first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4,
     "last": -1,
@@ -215,7 +216,12 @@ def _without_product(
         return _finish(Parsed(shop, mentions, (), tuple(places)), context)
     if missing:
         return None
-    if focus and (pointing or places or AVAILABILITY.search(mentions.masked) or mentions.size or mentions.amounts):
+    brief = (
+        context.size is not None and len(mentions.masked.split()) <= _BRIEF
+    )  # "and in l", with the size read already
+    if focus and (
+        brief or pointing or places or AVAILABILITY.search(mentions.masked) or mentions.size or mentions.amounts
+    ):
         products = [ProductRef(names.matcher.by_sku[sku].name, sku) for sku in focus if sku in names.matcher.by_sku]
         if products:
             again = replace(scene, products=len(products))

@@ -14,9 +14,9 @@ from shopfloor.errors import ArtefactRejectedError, ModelError, ShopfloorError
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.live_lexicon import LiveLexicon
 from shopfloor.graph.supervisor import Router
-from shopfloor.local_models.adapting import runtime_for
+from shopfloor.local_models.adapting import Adaptable, runtime_for
 from shopfloor.local_models.following import Champions, Following
-from shopfloor.local_models.runtime import ModelInfo, Runtime
+from shopfloor.local_models.runtime import Message, ModelInfo, Runtime
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.database import Database
@@ -108,6 +108,8 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
     inventory = InventoryAgent(catalogue, model and runtime_for(model, "inventory"), settings)
     router = await _router(settings, await encoding, problems, following)
     stack.push_async_callback(following.stop)
+    if isinstance(model, Adaptable):
+        _prepare_warming(model, settings)
     warming = asyncio.create_task(_warm(recommendation, inventory, cities))
     stack.push_async_callback(_cancel, warming)
     return Agents(
@@ -131,6 +133,15 @@ def model_card(runtime: Runtime | None) -> ModelCard:
     return ModelCard(
         name=info.name, hash=info.source_hash, adapter=info.adapter, profile=info.profile, runtime=info.runtime
     )
+
+
+def _prepare_warming(model: Adaptable, settings: Settings) -> None:
+    """Say what a new adapter reads before it serves: the agents' own words, as far as their prompts begin with some."""
+    from shopfloor.tools.inventory.model_slots import Form, wanted
+
+    model.warm_with("recommendation", [Message("user", "Customer: something warm\nSuggestions:\n")])
+    if wanted(settings):
+        model.warm_with("inventory", Form("", (), (), ()).messages())
 
 
 @dataclass

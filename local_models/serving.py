@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+import psutil
+
 from shopfloor.errors import ArtefactRejectedError, ModelError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adaptable, Adapters
@@ -19,6 +21,7 @@ from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Artefact, Kind
 
 LORA: frozenset[Kind] = frozenset({"lora"})
+RESERVE = 256 * 1024**2  # bytes that stay free beside two sides
 BUFFERS = 128 * 1024**2  # bytes a second side takes beside weights, adapters and context
 KV_BYTES = 2  # of one key or value, in half precision
 
@@ -46,7 +49,7 @@ async def open_serving(settings: Settings, following: Following) -> Runtime:
     opener = _Opener(settings, source)
     side = await opener(adapters)
     runtime = SwappingRuntime.over(
-        side, opener, needed=opener.needed, timeout_s=settings.model_timeout_s, adapters=adapters
+        side, opener, has_room=opener.has_room, timeout_s=settings.model_timeout_s, adapters=adapters
     )
     await follow_adapters(following, runtime, source)
     return runtime
@@ -113,8 +116,13 @@ class _Opener:
     async def __call__(self, adapters: Adapters) -> EmbeddedRuntime:
         return await open_embedded(self.settings, adapters=adapters)
 
+    def has_room(self) -> bool:
+        """Whether the machine, and the limit that was set, hold a second side beside the first."""
+        needed, limit = self.needed(), self.settings.model_memory_mb * 1_000_000
+        return psutil.virtual_memory().available > needed + RESERVE and not 0 < limit < 2 * needed
+
     def needed(self) -> int:
-        """Bytes of a further side: its weights once more (they may be laid out anew), its context, its buffers."""
+        """Bytes of a side: its weights (they may be laid out anew), its context, its buffers."""
         header, settings = self.source.header, self.settings
         heads = header.of_architecture("attention.head_count") or 1
         kv_heads = header.of_architecture("attention.head_count_kv") or heads

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
@@ -17,7 +16,6 @@ from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.runtime import Chunk, Completion, GenerateOptions, Message, ModelInfo, RuntimeStats
 
 WAIT_STEP_S = 0.02
-RESERVE = 256 * 1024**2  # bytes that stay free beside two sides
 WARM = GenerateOptions(max_tokens=1)
 
 
@@ -80,7 +78,7 @@ class Switch:
         side: StreamingSide,
         opener: Opener,
         *,
-        needed: Callable[[], int],
+        has_room: Callable[[], bool],
         timeout_s: float,
         adapters: Adapters,
         shared: Sharing | None = None,
@@ -90,7 +88,7 @@ class Switch:
         Args:
             side: what serves first.
             opener: opens a further side with adapters by agent.
-            needed: bytes that a second side takes.
+            has_room: whether memory holds a second side now.
             timeout_s: the longest a call waits while there is no side.
             adapters: what the first side was opened with.
             shared: what the sides stand on; closed last.
@@ -100,7 +98,7 @@ class Switch:
         self._last = side
         self._adapters = adapters
         self._opener = opener
-        self._needed = needed
+        self._has_room = has_room
         self._timeout_s = timeout_s
         self._warm: dict[str, Sequence[Message]] = {}
         self._lock = threading.Lock()
@@ -138,7 +136,7 @@ class Switch:
                 raise ModelError("the adapter is being changed already: try again when that is done")
             self._swapping = True
         try:
-            if psutil.virtual_memory().available > self._needed() + RESERVE:
+            if self._has_room():
                 leaving = self._set(await self._open(adapters), adapters)
             else:
                 leaving = await self._swap_after(adapters)

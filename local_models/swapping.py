@@ -40,18 +40,18 @@ class SwappingRuntime:
         side: StreamingSide,
         opener: Opener,
         *,
-        needed: Callable[[], int],
+        has_room: Callable[[], bool],
         timeout_s: float,
         adapters: Adapters | None = None,
     ) -> "SwappingRuntime":
         """Serve with a side that is open; see :class:`Switch` for the arguments."""
-        return cls(Switch(side, opener, needed=needed, timeout_s=timeout_s, adapters=adapters or {}))
+        return cls(Switch(side, opener, has_room=has_room, timeout_s=timeout_s, adapters=adapters or {}))
 
     @classmethod
     async def sharing(cls, base: Sharing, timeout_s: float) -> "SwappingRuntime":
         """Serve with light sides over one loaded model, and close it with them."""
         side = await base.beside({})
-        return cls(Switch(side, base.beside, needed=lambda: 0, timeout_s=timeout_s, adapters={}, shared=base))
+        return cls(Switch(side, base.beside, has_room=lambda: True, timeout_s=timeout_s, adapters={}, shared=base))
 
     @property
     def info(self) -> ModelInfo:

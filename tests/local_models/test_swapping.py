@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ def opener(model_settings: Settings) -> Opener:
 
 @pytest_asyncio.fixture
 async def swapping(opener: Opener) -> AsyncIterator[SwappingRuntime]:
-    runtime = SwappingRuntime.over(await opener({}), opener, needed=lambda: 0, timeout_s=60).for_agent(AGENT)
+    runtime = SwappingRuntime.over(await opener({}), opener, has_room=lambda: True, timeout_s=60).for_agent(AGENT)
     runtime.warm_with(AGENT, ASK)
     yield runtime
     await runtime.close()
@@ -129,8 +128,7 @@ async def test_an_adapter_that_does_not_open_changes_nothing(
 async def test_without_room_for_two_calls_wait_for_the_new_side(
     opener: Opener, adapters: list[AdapterFile], tmp_path: Path
 ) -> None:
-    needed = psutil.virtual_memory().total
-    whole = SwappingRuntime.over(await opener({}), opener, needed=lambda: needed, timeout_s=60)
+    whole = SwappingRuntime.over(await opener({}), opener, has_room=lambda: False, timeout_s=60)
     runtime = whole.for_agent(AGENT)
     base = (await runtime.chat(ASK, GREEDY)).text
     swap = asyncio.create_task(runtime.use_adapters({AGENT: adapters[0]}))

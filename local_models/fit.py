@@ -6,14 +6,16 @@ A model that does not fit is never chosen, and the reason is its arithmetic. Not
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gguf.constants import GGMLQuantizationType as Kind
 
+from shopfloor.local_models.fit_files import DiskModel
 from shopfloor.local_models.fit_memory import Load, Need, serving_need, training_need
 from shopfloor.local_models.fit_shapes import Form, Shape, Tensor, plan, shape_named
 from shopfloor.local_models.fit_speed import Rates, Speed, estimated_speed, speed_of
 from shopfloor.local_models.hardware import WORKING_SET_SHARE, Hardware
-from shopfloor.local_models.profiles import PROFILES, Agent, Budget, ModelSpec, Profile, RuntimeName
+from shopfloor.local_models.profiles import PROFILES, Agent, Budget, Licence, ModelSpec, Profile, RuntimeName
 
 SERVICE = 260_000_000  # bytes of the service without a model: interpreter, libraries, catalogue, router
 RESERVE = 512 * 2**20  # that stay free for the system
@@ -23,22 +25,21 @@ TRAINED_TOKENS = 256  # of a training step
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One model for one agent. ``need`` is the model's own memory; ``training`` the peak of a training step, bytes."""
+    """One model for one agent. ``need`` is the model's own memory; ``training`` the peak of a training step, bytes.
+
+    ``form`` is how its weights are stored where it is served.
+    """
 
     agent: Agent
     profile: str
     model: ModelSpec
+    form: str
     load: Load
     need: Need
     training: int
     speed: Speed
     fits: bool
     reason: str
-
-    @property
-    def form(self) -> Form:
-        """How its weights are stored where it is served."""
-        return form_of(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Chosen:
     needed: int
     limit: int
     reason: str
+    file: Path | None = None
 
     @property
     def command(self) -> str:
         """What serves it."""
         if self.runtime == "embedded":
-            return "shopfloor serve"
+            file = self.file
+            return f"SHOPFLOOR_MODEL={file} shopfloor serve" if file is not None else "shopfloor serve"
         return f"SHOPFLOOR_RUNTIME={self.runtime} SHOPFLOOR_PROFILE={self.profile} shopfloor serve"
 
 
@@ -77,6 +80,7 @@ def fit(
     accepted: Collection[str] = (),
     slots: int = 4,
     context: int = 2048,
+    disk: DiskModel | None = None,
 ) -> Fit:
     """Predict for every candidate, and choose.
 
@@ -87,7 +91,10 @@ def fit(
         accepted: keys of the restrictive licences that were accepted.
         slots: requests served at once by the embedded model.
         context: tokens for each of them.
+        disk: a model on disk, instead of those of the profiles.
     """
+    if disk is not None:
+        return _fit_disk(hardware, disk, rates, Load(context, slots))
     profiles = [known for known in PROFILES if known.name == profile] or list(suitable(hardware))
     found: list[Candidate] = []
     chosen: Chosen | None = None
@@ -98,6 +105,36 @@ def fit(
     if profile == "auto" and len(profiles) == 1:
         found += _larger(hardware, rates, accepted, Load(context, slots))
     return Fit(hardware, tuple(found), chosen)
+
+
+def _fit_disk(hardware: Hardware, disk: DiskModel, rates: Rates | None, load: Load) -> Fit:
+    """Whether one file fits, served by this process on the processor."""
+    cpu = next(profile for profile in PROFILES if profile.name == "cpu")
+    limit = max(0, hardware.available - RESERVE)
+    need = serving_need(disk.shape, disk.tensors, load)
+    whole = need.total + SERVICE
+    elements = sum(tensor.elements for tensor in disk.tensors)
+    licence = Licence(disk.licence, permissive=True)  # whoever names a file knows its terms
+    model = ModelSpec(disk.shape.name, round(elements / 1e6), disk.shape.architecture, disk.form, licence, {})
+    candidates = tuple(
+        Candidate(
+            agent=agent,
+            profile=cpu.name,
+            model=model,
+            form=disk.form,
+            load=load,
+            need=need,
+            training=training_need(disk.shape, disk.tensors, assignment.adapter_rank, tokens=TRAINED_TOKENS),
+            speed=_speed(disk.shape, disk.tensors, cpu, hardware, rates),
+            fits=whole <= limit,
+            reason=_reason(model, need, whole, limit, "available memory", licensed=True),
+        )
+        for agent, assignment in cpu.agents.items()
+    )
+    chosen = None
+    if whole <= limit:
+        chosen = replace(_chosen(cpu, candidates, whole, limit, f"{disk.path.name} fits"), file=disk.path)
+    return Fit(hardware, candidates, chosen)
 
 
 def suitable(hardware: Hardware) -> Iterator[Profile]:
@@ -161,6 +198,7 @@ def _candidates(
                     agent=agent,
                     profile=profile.name,
                     model=model,
+                    form=form_of(model),
                     load=load,
                     need=need,
                     training=training_need(shape, tensors, assignment.adapter_rank, tokens=TRAINED_TOKENS),

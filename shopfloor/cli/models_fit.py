@@ -20,6 +20,7 @@ FIT_HELP = """Measure this machine, and say which models fit it, how fast they w
 Examples:
   shopfloor models fit
   shopfloor models fit --profile m1-8gb --json
+  shopfloor models fit --model /models/qwen3-1.7b-q4_k_m.gguf
 """
 ACCEPT_HELP = """Accept a licence that restricts a model's use, e.g. gemma or stability. Without a name: show them.
 
@@ -30,6 +31,9 @@ Example: shopfloor models accept gemma
 
 def fit(
     profile: Annotated[str | None, typer.Option("--profile", help="only the models of this profile [auto]")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="only this one: a GGUF file or a folder (SHOPFLOOR_MODEL)")
+    ] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="no measurements: speeds from memory bandwidth")] = False,
     models: Annotated[Path | None, typer.Option("--models", help="folder of model files (SHOPFLOOR_MODELS)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
@@ -39,18 +43,22 @@ def fit(
 
     from shopfloor.local_models.fit import fit as find_fit
     from shopfloor.local_models.fit import kinds_of, measured_profiles
+    from shopfloor.local_models.fit_files import read_disk_model
     from shopfloor.local_models.fit_speed import probe
     from shopfloor.local_models.hardware import read_hardware
     from shopfloor.local_models.licences import accepted_licences
 
-    settings = load_settings(profile=profile, models=models)
+    settings = load_settings(profile=profile, models=models, model=model)
+    disk = read_disk_model(settings.model) if settings.model is not None else None
     with Console(stderr=True).status("Reading the hardware ..."):
         hardware = read_hardware()
-    wanted = measured_profiles(hardware, settings.profile)
+    kinds = kinds_of(measured_profiles(hardware, settings.profile))
+    if disk is not None:
+        kinds = frozenset(tensor.kind for tensor in disk.tensors if len(tensor.shape) > 1)
     rates = None
-    if wanted and not estimate:
+    if kinds and not estimate:
         with Console(stderr=True).status("Measuring how fast it reads each form (some seconds) ..."):
-            rates = probe(kinds_of(wanted), settings.model_threads or hardware.cores)
+            rates = probe(kinds, settings.model_threads or hardware.cores)
     found = find_fit(
         hardware,
         rates=rates,
@@ -58,6 +66,7 @@ def fit(
         accepted=accepted_licences(settings),
         slots=settings.model_slots,
         context=settings.model_ctx,
+        disk=disk,
     )
     if as_json:
         print_json(_as_json(found))

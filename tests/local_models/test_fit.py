@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from gguf.constants import GGMLQuantizationType as Kind
+from safetensors.numpy import save_file
 
-from shopfloor.errors import ConfigError, InputError
+from shopfloor.errors import ConfigError, InputError, ModelMissingError
 from shopfloor.local_models import open_runtime
 from shopfloor.local_models.files import find_model
 from shopfloor.local_models.fit import Fit, fit
 from shopfloor.local_models.fit_budget import check_room, need_of, room_for_model
+from shopfloor.local_models.fit_files import read_disk_model
 from shopfloor.local_models.fit_measure import Job, measure_apart
 from shopfloor.local_models.fit_memory import Load, lays_out_anew, serving_need
 from shopfloor.local_models.fit_random import write_random
@@ -252,6 +255,34 @@ def test_a_card_is_read_by_its_library_or_not_at_all(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pynvml", _broken_library())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name == "pynvml" else None)
     assert "driver does not answer" in read_hardware().notes[0]
+
+
+def test_a_file_and_a_folder_are_read_without_loading(tmp_path: Path) -> None:
+    path = write_random(TINY, "Q8_0", tmp_path / "tiny.gguf")
+    disk = read_disk_model(path)
+    assert disk.form == "Q8_0" and disk.shape.kv_elements() == TINY.kv_elements()
+    roomy = fit(mac(), disk=disk)
+    assert roomy.chosen is not None and roomy.chosen.command.startswith(f"SHOPFLOOR_MODEL={path}")
+    assert fit(mac(0.6), disk=disk).chosen is None
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(ModelMissingError, match="no whole model"):
+        read_disk_model(folder)
+    config = {"model_type": "llama", "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+    more = {"num_key_value_heads": 2, "intermediate_size": 512, "vocab_size": 512}
+    (folder / "config.json").write_text(json.dumps({**config, **more}))
+    weights = {
+        "model.embed_tokens.weight": np.zeros((512, 256), dtype=np.float16),
+        "lm_head.weight": np.zeros((512, 256), dtype=np.float16),
+        "model.layers.0.mlp.down_proj.weight": np.zeros((256, 512), dtype=np.float16),
+    }
+    save_file(weights, folder / "model.safetensors")
+    read = read_disk_model(folder)
+    assert read.form == "F16" and read.shape.kv_elements() == TINY.kv_elements()
+    assert sum(tensor.size for tensor in read.tensors) == sum(array.nbytes for array in weights.values())
+    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ModelMissingError, match="no whole model"):
+        read_disk_model(folder)
 
 
 def _broken_library() -> ModuleType:

@@ -30,6 +30,12 @@ _THING = re.compile(
     rf"{_LEAD}(?:(?:maybe|perhaps|just|rather|only) )*(?:(?P<article>a|an|some|the) )?(?P<thing>[\w'-]+(?: [\w'-]+){{0,2}}?){_TAIL}"
 )
 _OTHER_PRODUCT = re.compile(rf"{_LEAD}(?:the|your|a|an) (?P<what>[\w'-]+(?: [\w'-]+){{0,3}}?){_TAIL}")
+_ONE_IN = re.compile(
+    rf"{_LEAD}(?:is there|are there|do you have|have you got|got|have you)(?: any| one| ones| some| something| anything)+ in [\w ]+{_TAIL}"
+)
+_IN_COLOUR = re.compile(rf"{_LEAD}(?:in )?(?P<colour>(?:(?:light|dark) )?[a-z]+){_TAIL}$")
+_FILLERS = frozenset({"and", "or", "but", "a", "the", "please", "maybe", "ok", "in", "something", "also", "very"})
+_MOST_VALUES = 3
 _TOGETHER = re.compile(
     r"\b(together|both|altogether|in total|total( price| cost)?|combined|all (of them|three|two|four)|the (two|three|lot))\b"
 )
@@ -62,10 +68,32 @@ def narrowed(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan 
     """Women's; the blue ones: what was shown, narrowed."""
     if memory.parsed is None or lexicon.place_in(text) is not None or shown_in(text, memory.shown):
         return None
-    coloured = lexicon.has_colour(text) and _COLOURED_ONE.match(lowered) is not None
-    if not coloured and _PERSON.match(lowered) is None:
+    one = _COLOURED_ONE.match(lowered) or (memory.last_route == "recommendation" and _ONE_IN.match(lowered))
+    coloured = lexicon.has_colour(text) and bool(one)
+    if not coloured and _PERSON.match(lowered) is None and not _values_alone(lowered, memory, lexicon):
         return None
     return rule_plan("recommendation", "narrowed the last request", recommend=recommend_task(text, refine=True))
+
+
+def _values_alone(lowered: str, memory: Memory, lexicon: Lexicon) -> bool:
+    """Whether a message is only what the last wish lacked: hiking; waterproof and light."""
+    said = [word for word in cues.words(lowered) if word not in _FILLERS]
+    if memory.last_route != "recommendation" or not 0 < len(said) <= _MOST_VALUES or cues.is_question(lowered):
+        return False
+    return not lexicon.names_product(lowered) and all(lexicon.columns_of([word]) for word in said)
+
+
+def in_colour(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """In red, after the stock of a product."""
+    match = _IN_COLOUR.match(lowered)
+    if match is None or memory.last_route != "inventory" or memory.focus_sku is None:
+        return None
+    if not lexicon.is_colour(match["colour"]):
+        return None
+    focus = memory.focus or {}
+    question = f"Is it in stock in {match['colour']}?"
+    task = inventory_task(question, sku=memory.focus_sku, city=focus.get("city"), size=focus.get("size"))
+    return rule_plan("inventory", "asked for another colour of what we spoke of", inventory=(task,))
 
 
 def one_thing(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:

@@ -7,7 +7,15 @@ it in Tokyo?", "yes"); :func:`plan_route` turns the local router's route into ta
 import re
 
 from shopfloor.graph import cues
-from shopfloor.graph.continuations import narrowed, number_alone, one_thing, same_matter, same_of_another, together
+from shopfloor.graph.continuations import (
+    in_colour,
+    narrowed,
+    number_alone,
+    one_thing,
+    same_matter,
+    same_of_another,
+    together,
+)
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.mixed import count_in, depends, split_mixed, without_count
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
@@ -346,6 +354,7 @@ _RULES = (
     named_product,
     together,
     number_alone,
+    in_colour,
     narrowed,
     same_of_another,
     for_others,

@@ -61,7 +61,7 @@ _IN_WHAT = re.compile(
     r"(it |this |that |them |these |those |one |ones |the same |same |something |anything |any )*(in|with) (?P<what>.+)$"
 )
 _WHAT_ABOUT = re.compile(
-    r"^(and |ok |okay |so |hmm |well |then )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$"
+    r"^(and |ok |okay |so |hmm |well |then |cool |great |right |nice |fine |any |one |some |got any |got one |have one |is there any |is there one |are there any |do you have any |do you have one )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$"
 )
 _DETAILS = re.compile(
     r"\b(tell me( more| about)?|more about|more info\w*|details?|describe|what('s| is) (it|that|this) (like|made)|made of"

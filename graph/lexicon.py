@@ -142,7 +142,7 @@ class Lexicon:
         return None
 
     def _is_word(self, lowered: str) -> bool:
-        return lowered in self.colours or lowered in self.sizes or lowered in self.not_places
+        return lowered in self.colours or lowered in self.sizes or lowered in self.not_places or self.knows(lowered)
 
 
 def singular(word: str) -> str:
@@ -213,7 +213,20 @@ def _names(connection: sqlite3.Connection) -> dict[str, str]:
         tokens = _name_tokens(str(row["name"]))
         if 1 < len(tokens) <= _LONGEST_NAME:
             names[" ".join(tokens)] = str(row["sku"])
-    return names
+    return names | _short_names(names)
+
+
+def _short_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Names without the measure at their end (Trekking Pack 60 L), where that still names one product."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, sku in names.items():
+        tokens = name.split()
+        while tokens and (len(tokens[-1]) == 1 or any(char.isdigit() for char in tokens[-1])):
+            tokens.pop()
+        short = " ".join(tokens)
+        if 1 < len(tokens) < len(name.split()) and short not in names:
+            found[short].append(sku)
+    return {name: skus[0] for name, skus in found.items() if len(skus) == 1}
 
 
 def _values(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:

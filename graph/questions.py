@@ -127,7 +127,8 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
             return None
         task = recommend_task(text, refine=True)
         return rule_plan("recommendation", "asked for the most of the last wish", recommend=task)
-    if len(memory.shown) < 2:
+    pair = _pair_spoken_of(memory)
+    if len(memory.shown) < 2 and not pair:
         return None
     if comparison is None or re.match(r"(something|anything|one|show|ok something|maybe)\b", lowered):
         return None
@@ -137,9 +138,17 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         if cues.asks_stock(lowered) or lexicon.place_in(text) is not None:
             return None
         chosen = shown_in(text, memory.shown)
-        skus = tuple(item["sku"] for item in chosen) if len(chosen) > 1 else memory.skus
+        skus = tuple(item["sku"] for item in chosen) if len(chosen) > 1 else pair or memory.skus
         return rule_plan("supervisor", "compared what is shown", reply="details", skus=skus[:MOST_PRODUCTS])
     return None
+
+
+def _pair_spoken_of(memory: Memory) -> tuple[str, ...]:
+    """The last two products that were named one after the other, where they are not of the list on the screen."""
+    before = (memory.focus or {}).get("before")
+    if not before or memory.focus_sku is None or memory.focus_sku in memory.skus:
+        return ()
+    return (before, memory.focus_sku)
 
 
 def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -165,9 +174,11 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
 
 def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """And the address; what services does it have; do they do alterations, of the store we spoke of."""
+    place = lexicon.place_in(text)
+    if place is not None and lexicon.names_service(text) and cues.is_short(text):
+        return rule_plan("inventory", "asked about a store's service", inventory=(inventory_task(text, city=None),))
     if memory.last_route != "inventory" or not cues.is_short(text) or memory.focus is None:
         return None
-    place = lexicon.place_in(text)
     store = memory.focus.get("store_id")
     asked = _STORE.search(lowered) is not None or lexicon.names_service(text)
     if place is None and asked and (store or _city(memory)) and not cues.asks_stock(lowered):

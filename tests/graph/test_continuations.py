@@ -167,3 +167,35 @@ def test_long_texts_are_left_alone() -> None:
 )
 def test_grown_ups_are_read_as_no_kids(text: str, read: str) -> None:
     assert for_grown_ups(text) == read
+
+
+def test_two_products_named_in_turn_are_compared() -> None:
+    memory = Memory(focus={"sku": "HAND", "name": "Hand Spade", "before": "SPADE"}, last_text="and the Hand Spade?")
+    plan = follow_up("which is lighter?", memory, LEXICON, REPLIES)
+    assert plan is not None and plan.skus == ("SPADE", "HAND")
+
+
+def test_a_fresh_list_is_compared_by_itself() -> None:
+    memory = Memory(
+        shown=LISTED.shown, focus={"sku": "POT", "name": "Clay Pot", "before": "HAND"}, parsed={"text": "x"}
+    )
+    plan = follow_up("which is the cheapest?", memory, LEXICON, REPLIES)
+    assert plan is not None and plan.skus == ("POT", "SPADE")
+
+
+def test_a_colour_after_stock_is_of_that_product() -> None:
+    plan = follow_up("in red?", STOCK, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory"
+    assert plan.inventory[0]["sku"] == "POT" and "red" in plan.inventory[0]["question"]
+
+
+def test_values_alone_narrow_the_list() -> None:
+    known = Lexicon(values={"ceramic": frozenset({"material"}), "garden": frozenset({"use"})})
+    plan = follow_up("ceramic, for the garden".replace("for the ", ""), LISTED, known, REPLIES)
+    assert plan is not None and plan.recommend is not None and plan.recommend["refine"]
+
+
+def test_a_product_s_word_is_no_city() -> None:
+    words = Lexicon(vocabulary=frozenset({"duffel"}), is_city=lambda name: name in {"duffel", "oslo"})
+    assert not words.is_place("the duffel")
+    assert words.is_place("Oslo")

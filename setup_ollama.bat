@@ -14,7 +14,8 @@ if "%PROFILE%"=="" (
     set "PROFILE=cpu"
     where nvidia-smi >nul 2>nul && set "PROFILE=rtx3060-6gb"
 )
-set "ACCEPTED=,%SHOPFLOOR_ACCEPTED_LICENCES: =%,"
+set "ACCEPTED=,"
+if defined SHOPFLOOR_ACCEPTED_LICENCES set "ACCEPTED=,%SHOPFLOOR_ACCEPTED_LICENCES: =%,"
 
 rem The same as shopfloor/local_models/profiles.py, which a test compares; recommendation first.
 set "MODELS="
@@ -50,7 +51,7 @@ if errorlevel 1 (
     for /l %%i in (1,1,30) do (
         ollama list >nul 2>nul
         if not errorlevel 1 goto started
-        timeout /t 1 /nobreak >nul
+        ping -n 2 127.0.0.1 >nul
     )
     echo setup_ollama: Ollama does not answer: run "ollama serve" in another window to see why 1>&2
     exit /b 1

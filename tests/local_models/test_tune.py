@@ -8,10 +8,12 @@ import pytest
 from gguf.constants import GGMLQuantizationType as Kind
 
 from shopfloor.local_models.divergence import LIMIT, likeness
-from shopfloor.local_models.files import ModelFile, find_model, open_model_file
+from shopfloor.local_models.files import ModelFile, file_hash, find_model, open_model_file
 from shopfloor.local_models.forms import MIXES, Recipe, derive
 from shopfloor.local_models.gguf_file import read_header
 from shopfloor.local_models.llama_server import LlamaServer, ServerOptions
+from shopfloor.local_models.opening import open_embedded
+from shopfloor.local_models.runtime import GenerateOptions, Message
 from shopfloor.local_models.tune import SHIPPED, Tuning, apply_tuning, machine_key, read_tuning, tune
 from shopfloor.settings import Settings
 from tests.local_models.loras import write_lora
@@ -91,6 +93,20 @@ def test_a_tuning_changes_the_options(source: ModelFile, tmp_path: Path, tuning:
     assert (changed.context, changed.slots) == (OPTIONS.context, OPTIONS.slots)
     form = apply_tuning(OPTIONS, replace(tuning, form="q8_0"), source, tmp_path)
     assert form.path == Recipe().path(source, tmp_path)
+
+
+async def test_the_runtime_is_opened_as_tuned(
+    source: ModelFile, model_settings: Settings, tmp_path: Path, tuning: Tuning
+) -> None:
+    form = derive(source, Recipe(), tmp_path)  # without a verdict beside it nothing but the tuning takes it
+    (tmp_path / f"{source.sha256[:16]}.tuning.json").write_text(json.dumps(asdict(replace(tuning, form="q8_0"))))
+    for model_form, quantisation in (("prepared", "Q8_0"), ("shipped", "Q4_1")):
+        settings = model_settings.model_copy(update={"models": tmp_path, "model_form": model_form})
+        runtime = await open_embedded(settings)
+        assert runtime.info.quantisation == quantisation
+        assert (runtime.info.form_hash == file_hash(form, tmp_path)) == (quantisation == "Q8_0")
+        assert (await runtime.chat([Message("user", "Hello")], GenerateOptions(max_tokens=2))).completion_tokens > 0
+        await runtime.close()
 
 
 @pytest.mark.slow

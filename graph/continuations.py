@@ -18,7 +18,7 @@ _TAIL = r"(?: (?:then|instead|please|maybe|rather|there|of (?:them|it|those)|pie
 _NUMBER = re.compile(rf"{_LEAD}(?:in )?(?:a |an |the |size |for |only |just )*(?P<number>\d{{1,3}}(?:\.5)?){_TAIL}")
 _MATTER = frozenset({"order_status"})
 _MATTER_WORDS = re.compile(
-    r"\b(it|they|that|this|mine)\b.*\b(where|when|arriv\w*|com(e|es|ing)|here|long|tak\w+|late|wait\w*|lost|yet|forever|been|still)\b"
+    r"\b(it|they|that|this|mine)\b.*\b(where|when|arriv\w*|com(e|es|ing)|here|long|tak\w+|late|wait\w*|lost|yet|forever|been|still|due|overdue|promised|supposed)\b"
     r"|\b(where|when|how long|why|still|late|yet|forever)\b.*\b(it|they|that|this|mine)\b|^(when|where|why|how long)\b"
 )
 _PERSON = re.compile(

@@ -87,9 +87,12 @@ def _after_inventory(kept: Remembered, finding: Finding, *, single: bool) -> Rem
         if focus.get("sku") != product["sku"]:
             focus.pop("size", None)
         focus["sku"], focus["name"] = str(product["sku"]), str(product["name"])
-    store = slots.get("store_id") or cast(dict[str, Any], result.get("structured") or {}).get("store_id")
-    if isinstance(store, str) and store:
-        focus["store_id"] = store
+    structured = cast(dict[str, Any], result.get("structured") or {})
+    store = slots.get("store_id") or structured.get("store_id")
+    if len(cast(list[Any], structured.get("store_ids") or [])) > 1:
+        store = slots.get("store_id")  # a city of several stores
+    if isinstance(store, str | int) and store:
+        focus["store_id"] = str(store)
     elif slots.get("city"):
         focus.pop("store_id", None)
     for key in ("city", "size"):

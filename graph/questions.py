@@ -34,7 +34,7 @@ _GOES_WITH = re.compile(
     r"(?: (?P<what>it|this|that|them|these|those|the \w+ one))?(?= |$)"
 )
 _MOST_STORE = re.compile(
-    r"\bwhich (one|store|shop|branch|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
+    r"\bwhich (one|store|shop|branch|city|town|place|location|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
 )
 _INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
 _ONES_OWN = re.compile(
@@ -92,7 +92,9 @@ def which_store(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
     if match is None or memory.last_route != "inventory" or memory.focus_sku is None:
         return None
     least = match[0].endswith(("fewest", "least"))
-    place = lexicon.place_in(text) or _city(memory)
+    # One store alone has no other to compare it with: then it is asked of all.
+    one_store = memory.focus is not None and memory.focus.get("store_id") is not None
+    place = lexicon.place_in(text) or (None if one_store else _city(memory))
     where = f" in {place}" if place else ""
     question = f"Which store{where} has the {'fewest' if least else 'most'} of {memory.focus_sku}?"
     task = inventory_task(question, sku=memory.focus_sku, city=place)

@@ -18,6 +18,8 @@ from shopfloor.local_models.locking import write_atomically
 
 Floats = NDArray[np.float32]
 
+FORM = 2
+"""Counted up when vectors that were kept are not to be used any more."""
 BATCH = 16
 SAVE_EVERY = 512
 KEY_BYTES = 12
@@ -29,7 +31,7 @@ class VectorCache:
     """Vectors of one encoder, read from and written to one file in ``folder``."""
 
     def __init__(self, folder: Path, encoder: TextEncoder) -> None:
-        self._path = folder / f"vectors-{encoder.hash[:16]}.npz"
+        self._path = folder / f"vectors-{FORM}-{encoder.hash[:16]}.npz"
         self._encoder = encoder
         self._vectors = _read(self._path)
 

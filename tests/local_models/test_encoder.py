@@ -16,7 +16,7 @@ async def test_vectors_have_one_row_a_text(encoder: Encoder) -> None:
 
 
 async def test_vector_does_not_depend_on_the_batch(encoder: Encoder) -> None:
-    texts = [f"message number {index} about shoes" for index in range(9)]
+    texts = [f"message number {index} about {'shoes ' * (1 + index * index)}" for index in range(9)]
     alone = np.concatenate([await encoder.embed([text]) for text in texts])
     encoder._cache.clear()
     together = await encoder.embed(texts)
@@ -41,6 +41,8 @@ async def test_any_unicode_is_embedded(encoder: Encoder) -> None:
 
 
 async def test_many_callers_at_once(encoder: Encoder) -> None:
-    results = await asyncio.gather(*(encoder.embed([f"caller {index}"]) for index in range(12)))
-    again = await encoder.embed([f"caller {index}" for index in range(12)])
-    assert np.array_equal(np.concatenate(results), again)
+    texts = [f"caller {index} asks {'once more ' * index}" for index in range(12)]
+    results = await asyncio.gather(*(encoder.embed([text]) for text in texts))
+    encoder._cache.clear()
+    alone = np.concatenate([await encoder.embed([text]) for text in texts])
+    assert np.abs(np.concatenate(results) - alone).max() < 0.02 * np.abs(alone).max()

@@ -96,9 +96,9 @@ def check_form(source: Path, form: Path, threads: int) -> Verdict:
     return verdict
 
 
-def likeness(source: LlamaServer, form: LlamaServer) -> Likeness:
-    """Compare the next tokens after every prompt (blocking, about 2 s)."""
-    prompts = divergence_prompts()
+def likeness(source: LlamaServer, form: LlamaServer, prompts: Sequence[str] | None = None) -> Likeness:
+    """Compare the next tokens after every prompt (blocking, about 2 s); without prompts those of this package."""
+    prompts = prompts or divergence_prompts()
     said = [next_token(source.complete, prompt, TOP) for prompt in prompts]
     says = [next_token(form.complete, prompt, TOP) for prompt in prompts]
     values = [divergence(one, other) for one, other in zip(said, says, strict=True)]

@@ -31,8 +31,12 @@ async def open_chosen(settings: Settings) -> Runtime:
             return await _open_ollama(settings, choice)
         case "hf":
             return await _open_hf(settings, choice)
-        case "llama-cpp" | "mlx":
-            raise ConfigError(f"the runtime {choice.runtime} can't be served yet: set SHOPFLOOR_RUNTIME=auto")
+        case "llama-cpp":
+            from shopfloor.local_models.llama_cpp import open_llama_cpp
+
+            return await open_llama_cpp(settings, choice.profile.name)
+        case "mlx":
+            return await _open_mlx(settings, choice)
 
 
 async def _open_hf(settings: Settings, choice: Choice) -> Runtime:
@@ -55,6 +59,28 @@ async def _open_hf(settings: Settings, choice: Choice) -> Runtime:
         four_bit=choice.profile.name == "rtx3060-6gb",
     )
     return await HfRuntime.open(options)
+
+
+async def _open_mlx(settings: Settings, choice: Choice) -> Runtime:
+    from shopfloor.local_models.files import find_model
+    from shopfloor.local_models.mlx import MlxOptions, MlxRuntime
+
+    named = settings.model is not None or settings.model_name is not None
+    embedded = choice.profile.name == "cpu" and not named  # the file that is there anyway
+    options = MlxOptions(
+        model=find_model(settings) if embedded else settings.model,
+        repository="" if embedded or settings.model is not None else _repository(settings, choice),
+        models_path=settings.models_path,
+        context=settings.model_ctx,
+        slots=settings.model_slots,
+        timeout_s=settings.model_timeout_s,
+        profile=choice.profile.name,
+    )
+    return await MlxRuntime.open(options)
+
+
+def _repository(settings: Settings, choice: Choice) -> str:
+    return settings.model_name or choose_model(choice, "recommendation", accepted_licences(settings))[1]
 
 
 async def _open_ollama(settings: Settings, choice: Choice) -> Runtime:

@@ -19,6 +19,7 @@ from shopfloor.errors import ConfigError, ContextOverflowError, ModelError, Mode
 from shopfloor.local_models.openai_wire import Json
 
 CONNECT_S = 5.0
+TELL_S = 60.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OVERFLOW_WORDS = (
     "exceed_context_size",
@@ -66,6 +67,19 @@ class HttpServer:
             ModelError: it doesn't answer, or refuses.
         """
         return await self._ask("POST", path, body)
+
+    def tell(self, path: str, body: Json) -> None:
+        """Send a body whose answer says no more than that all went well (blocking).
+
+        Raises:
+            ModelError: it doesn't answer, or refuses.
+        """
+        with self._translated():
+            response = httpx.post(
+                self.url + path, json=body, headers=self._headers, timeout=TELL_S, trust_env=not self._local
+            )
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            raise self.failure(response.status_code, response.text)
 
     async def lines(self, path: str, body: Json) -> AsyncGenerator[str]:
         """The lines of a streamed answer.

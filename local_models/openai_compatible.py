@@ -6,11 +6,13 @@ echoing the prompt with its log-probabilities, and tokens are estimated on the h
 The model's weights are out of sight, so the hashes name what the server says of them.
 """
 
+import contextlib
+import copy
 import hashlib
 import json
 import math
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal, cast
@@ -19,18 +21,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError, ModelMissingError
+from shopfloor.local_models.adapter_file import AdapterFile
+from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.http_server import HttpServer
-from shopfloor.local_models.openai_wire import Json, chat_body, llama_chat_body, read_piece
-from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
+from shopfloor.local_models.live_adapters import WARM, LiveAdapters
+from shopfloor.local_models.openai_wire import Json, chat_body, llama_chat_body, python_chat_body, read_piece
+from shopfloor.local_models.runtime import Message, ModelInfo, RuntimeStats
 from shopfloor.local_models.scoring import scoring
 from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.vllm_adapters import VllmAdapters
 
-Dialect = Literal["llama", "vllm", "plain"]
-DIALECTS: dict[str, Dialect] = {"llamacpp": "llama", "vllm": "vllm"}
+Dialect = Literal["llama", "vllm", "python", "plain"]
+DIALECTS: dict[str, Dialect] = {"llamacpp": "llama", "vllm": "vllm", "me": "python"}  # me: llama-cpp-python's server
 PIECES = re.compile(r"[A-Za-z]+|[^A-Za-z]", re.ASCII)
 LETTERS_A_TOKEN = 3
 DATA = "data:"
 DONE = "[DONE]"
+UNSCORABLE = (
+    "this model server gives no log-probabilities of a prompt: labels can't be scored with it; "
+    "use llama.cpp's server or vLLM, or SHOPFLOOR_RUNTIME=embedded"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,9 @@ class OpenAICompatibleRuntime(StreamingRuntime):
         self._server = server
         self._model = model
         self._labels: dict[str, int] = {}
+        self._agent = ""
+        self._store = VllmAdapters(server, model.id)
+        self._live = LiveAdapters(self._store)
 
     @classmethod
     async def open(cls, served: Served) -> "OpenAICompatibleRuntime":
@@ -102,22 +115,76 @@ class OpenAICompatibleRuntime(StreamingRuntime):
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
         if self._model.dialect == "llama":
             body = llama_chat_body(ask)
+        elif self._model.dialect == "python":
+            body = python_chat_body(ask)
         elif ask.options.grammar is not None:
             raise ModelError("this model server takes no grammar: ask under a JSON schema instead")
         else:
             body = chat_body(ask)
-        lines = self._server.lines("/v1/chat/completions", {"model": self._model.id, **body})
-        try:
-            async for line in lines:
-                data = line.removeprefix(DATA).strip()
-                if not line.startswith(DATA) or data == DONE:
-                    continue
-                event = cast(Json, json.loads(data))
-                if "error" in event:
-                    raise self._server.failure(500, data)
-                yield read_piece(event)
-        finally:
-            await lines.aclose()
+        with self._using() as name:
+            lines = self._server.lines("/v1/chat/completions", {"model": name, **body})
+            text = ""
+            try:
+                async for line in lines:
+                    data = line.removeprefix(DATA).strip()
+                    if not line.startswith(DATA) or data == DONE:
+                        continue
+                    event = cast(Json, json.loads(data))
+                    if "error" in event:
+                        raise self._server.failure(500, data)
+                    piece = read_piece(event)
+                    text += piece.text
+                    yield piece
+            finally:
+                await lines.aclose()
+        if self._model.dialect == "python":  # it counts nothing in a stream
+            yield Piece(completion_tokens=await self.count_tokens(text))
+
+    @property
+    def info(self) -> ModelInfo:
+        """What serves this agent now."""
+        adapter = self._live.table.get(self._agent)
+        return replace(self._info, adapter=adapter.identity if adapter is not None else None)
+
+    @property
+    def adapters(self) -> Adapters:
+        """What serves now, by agent."""
+        return self._live.table
+
+    def for_agent(self, agent: str) -> "OpenAICompatibleRuntime":
+        """The model as one agent has it, now and after each change; closing any view closes all."""
+        view = copy.copy(self)
+        view._agent = agent
+        return view
+
+    def hold(self) -> "contextlib.AbstractContextManager[None]":
+        """Everything inside is answered by what serves now."""
+        return self._live.hold()
+
+    def warm_with(self, agent: str, messages: Sequence[Message]) -> None:
+        """A chat whose prompt is read with a new adapter before it serves."""
+        self._live.warm_with(agent, messages)
+
+    async def use_adapters(self, adapters: Adapters, *, drained: bool = True) -> None:
+        """Serve with these LoRA adapters from now on, where the server (vLLM) loads them while it runs.
+
+        Args:
+            adapters: by agent; an agent without one is served by the base.
+            drained: return only when the last request with the ones before has ended.
+
+        Raises:
+            ModelError: the server can't load one, or a change is under way; nothing changes.
+        """
+        if adapters and self._model.dialect != "vllm":
+            raise ModelError("only vLLM loads adapters while it runs: serve this model with it, or embedded")
+        await self._live.use(
+            adapters, lambda agent, messages: self.for_agent(agent).chat(messages, WARM), drained=drained
+        )
+
+    async def use_adapter(self, adapter: AdapterFile | None) -> None:
+        """:meth:`use_adapters` for this view's agent alone; the others keep theirs."""
+        others = {agent: other for agent, other in self.adapters.items() if agent != self._agent}
+        await self.use_adapters(others | ({self._agent: adapter} if adapter is not None else {}))
 
     async def score(self, prompts: Sequence[str], labels: Sequence[str], *, prefix: str = "") -> NDArray[np.float32]:
         """Log-probabilities of single-token labels right after each prompt, shape (P, L).
@@ -127,7 +194,10 @@ class OpenAICompatibleRuntime(StreamingRuntime):
         """
         if not prompts or not labels:
             return np.zeros((len(prompts), len(labels)), dtype=np.float32)
-        return await self._measured("score", self._score([prefix + prompt for prompt in prompts], labels))
+        if self._model.dialect == "python":  # to echo without generating is beyond it: it would generate without end
+            raise ModelError(UNSCORABLE)
+        with self._using() as name:
+            return await self._measured("score", self._score([prefix + prompt for prompt in prompts], labels, name))
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The server's embeddings; llama.cpp's are mean-pooled and not normalised, others' as they are configured."""
@@ -150,6 +220,9 @@ class OpenAICompatibleRuntime(StreamingRuntime):
         if self._model.dialect == "vllm":
             answer = await self._server.post("/tokenize", {"model": self._model.id, "prompt": text})
             return int(answer["count"])
+        if self._model.dialect == "python":
+            answer = await self._server.post("/extras/tokenize/count", {"model": self._model.id, "input": text})
+            return int(answer["count"])
         return estimate_tokens(text)
 
     async def stats(self) -> RuntimeStats:
@@ -160,10 +233,26 @@ class OpenAICompatibleRuntime(StreamingRuntime):
         """Close the connections; the server goes on. Idempotent."""
         await self._server.close()
 
-    async def _score(self, texts: list[str], labels: Sequence[str]) -> NDArray[np.float32]:
+    @contextlib.contextmanager
+    def _using(self) -> Generator[str]:
+        """The name to ask under, which is kept loaded meanwhile."""
+
+        def pinned(adapter: str | None) -> str | None:
+            if adapter is not None:
+                self._store.pin(adapter)
+            return adapter
+
+        adapter = self._live.begin(self._agent, pinned)
+        try:
+            yield self._model.id if adapter is None else self._store.name(adapter)
+        finally:
+            if adapter is not None:
+                self._store.release(adapter)
+
+    async def _score(self, texts: list[str], labels: Sequence[str], name: str) -> NDArray[np.float32]:
         by_bias = self._model.dialect == "llama"
         ids = [await self._label_id(label) for label in labels] if by_bias else []
-        rows = [await (self._by_bias(text, ids) if by_bias else self._by_echo(text, labels)) for text in texts]
+        rows = [await (self._by_bias(text, ids) if by_bias else self._by_echo(text, labels, name)) for text in texts]
         return np.array(rows, dtype=np.float32)
 
     async def _by_bias(self, text: str, ids: list[int]) -> list[float]:
@@ -176,9 +265,9 @@ class OpenAICompatibleRuntime(StreamingRuntime):
             except StopIteration as done:
                 return done.value
 
-    async def _by_echo(self, text: str, labels: Sequence[str]) -> list[float]:
+    async def _by_echo(self, text: str, labels: Sequence[str], name: str) -> list[float]:
         body: Json = {
-            "model": self._model.id,
+            "model": name,
             "prompt": [text + label for label in labels],
             "max_tokens": 0,
             "temperature": 0,
@@ -218,10 +307,7 @@ def _echoed(choice: Json, label: str, start: int) -> float:
     values = cast(list[float | None], found.get("token_logprobs") or [])
     offsets = cast(list[int], found.get("text_offset") or [])
     if not values or len(values) != len(offsets):
-        raise ModelError(
-            "this model server gives no log-probabilities of a prompt: labels can't be scored with it; "
-            "use llama.cpp's server or vLLM, or SHOPFLOOR_RUNTIME=embedded"
-        )
+        raise ModelError(UNSCORABLE)
     inside = [value for value, offset in zip(values, offsets, strict=True) if offset >= start]
     if len(inside) != 1 or offsets[-1] != start or inside[0] is None:
         raise ModelError(f"the label {label!r} is {len(inside)} tokens here; labels must be single tokens")

@@ -34,6 +34,18 @@ def llama_chat_body(ask: Ask) -> Json:
     return body
 
 
+def python_chat_body(ask: Ask) -> Json:
+    """``chat_body`` as llama-cpp-python's server wants it, which passes over any other form of a schema in silence."""
+    body = chat_body(ask)
+    del body["stream_options"]
+    body["repeat_penalty"] = 1.0  # its own default is not neutral
+    if ask.schema is not None:
+        body["response_format"] = {"type": "json_object", "schema": ask.schema}
+    if ask.options.grammar is not None:
+        body["grammar"] = ask.options.grammar
+    return body
+
+
 def read_piece(event: Json) -> Piece:
     """One event of a streamed chat completion."""
     usage = cast(Json, event.get("usage") or {})

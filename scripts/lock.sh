@@ -10,3 +10,6 @@ compile=(.tools/bin/uv pip compile --quiet --universal --python-version 3.11 --n
 # left out: the build that gets installed brings it along, and the one for CPUs needs none of it.
 "${compile[@]}" --extra hf --group test --constraint requirements/dev.txt |
   grep -vE '^(nvidia-|cuda-|triton)' >requirements/hf.txt
+"${compile[@]}" --extra llama-cpp --group server --group test --constraint requirements/dev.txt \
+  --output-file requirements/llama-cpp.txt
+"${compile[@]}" --extra mlx --group test --constraint requirements/dev.txt --output-file requirements/mlx.txt

@@ -1,6 +1,7 @@
 """The backends the contract suite runs over. A new runtime adds a name and a fixture, no test."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from shopfloor.local_models import open_runtime
+from shopfloor.local_models.adapter_file import AdapterFile, open_adapter
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.files import find_model, open_model_file
 from shopfloor.local_models.ollama import OllamaModel, OllamaRuntime
@@ -20,11 +22,21 @@ from shopfloor.local_models.runtime import Runtime
 from shopfloor.settings import Settings
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.serving import serving
+from tests.local_models.loras import write_lora
+from tests.local_models.processes import free_port, running
 
 BACKENDS = {"embedded": "runtime", "openai": "openai_runtime", "ollama": "ollama_runtime"}
 if importlib.util.find_spec("torch") is not None:  # in .venvs/hf; test_hf_environment.py goes there
     BACKENDS["hf"] = "hf_runtime"
-SLOW = frozenset({"ollama"})  # the fake runs over the embedded model: its own tests are quick, the whole suite is not
+if importlib.util.find_spec("llama_cpp") is not None:  # in .venvs/llama-cpp
+    BACKENDS["llama-cpp"] = "llama_cpp_runtime"
+if importlib.util.find_spec("mlx_lm") is not None:  # in .venvs/mlx
+    BACKENDS["mlx"] = "mlx_runtime"
+LLAMA_SERVER = os.environ.get("SHOPFLOOR_LLAMA_SERVER", "")  # read before the tests take all such variables away
+if LLAMA_SERVER:
+    BACKENDS["llama-server"] = "llama_server_runtime"
+# Ollama's fake runs over the embedded model: its own tests are quick, the whole suite is not.
+SLOW = frozenset({"ollama", "llama-server"})
 KEY = "test-key"
 
 
@@ -45,6 +57,26 @@ def llama_url(model_settings: Settings) -> Iterator[str]:
 def served(llama_url: str) -> Served:
     """How to reach it."""
     return Served(url=llama_url + "/v1", model="", key=KEY, context=2048, timeout_s=60, profile="cpu")
+
+
+@pytest.fixture(scope="session")
+def llama_server_url(model_settings: Settings) -> Iterator[str]:
+    """llama.cpp's server, the binary that SHOPFLOOR_LLAMA_SERVER names."""
+    source = open_model_file(find_model(model_settings), model_settings.models_path)
+    path = prepared_form(source, model_settings.models_path) or source.path
+    port = free_port()
+    command = [LLAMA_SERVER, "-m", str(path), "--port", str(port), "-np", "4", "-c", "8192", "-b", "256", "-ub", "256"]
+    with running([*command, "--embeddings", "--pooling", "mean", "--api-key", KEY], port) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def llama_server_runtime(llama_server_url: str) -> AsyncIterator[Runtime]:
+    """The runtime over it."""
+    served = Served(llama_server_url + "/v1", model="", key=KEY, context=2048, timeout_s=60, profile="cpu")
+    runtime = await OpenAICompatibleRuntime.open(served)
+    yield runtime
+    await runtime.close()
 
 
 @pytest_asyncio.fixture
@@ -87,6 +119,31 @@ async def hf_runtime(model_settings: Settings) -> AsyncIterator[Runtime]:
     runtime = await open_runtime(model_settings.model_copy(update={"runtime": "hf"}))
     yield runtime
     await runtime.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def llama_cpp_runtime(model_settings: Settings) -> AsyncIterator[Runtime]:
+    """The embedded model's file in llama-cpp-python."""
+    runtime = await open_runtime(model_settings.model_copy(update={"runtime": "llama-cpp"}))
+    yield runtime
+    await runtime.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mlx_runtime(model_settings: Settings) -> AsyncIterator[Runtime]:
+    """The embedded model's weights in MLX; converted once."""
+    runtime = await open_runtime(model_settings.model_copy(update={"runtime": "mlx"}))
+    yield runtime
+    await runtime.close()
+
+
+@pytest.fixture(scope="session")
+def adapters(model_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[AdapterFile]:
+    """Two adapters of the embedded model with random weights, strong enough to be told apart."""
+    source = open_model_file(find_model(model_settings), model_settings.models_path)
+    folder = tmp_path_factory.mktemp("two-adapters")
+    paths = [write_lora(folder / f"{seed}.gguf", source.header, seed=seed, strength=0.2) for seed in (1, 2)]
+    return [open_adapter(path) for path in paths]
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in BACKENDS])

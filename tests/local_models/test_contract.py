@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from shopfloor.errors import ContextOverflowError, ModelError, ModelTimeoutError
+from shopfloor.local_models.adapter_file import AdapterFile
+from shopfloor.local_models.adapting import Adaptable
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
 
 ASK = [Message("system", "You help in a shop. Answer in one sentence."), Message("user", "What is a rain jacket for?")]
@@ -233,3 +235,25 @@ async def test_info_says_what_answers(backend: Runtime) -> None:
     assert len(info.source_hash) == len(info.form_hash) == 64
     assert info.licence == ("unknown" if info.runtime == "openai" else "apache-2.0")
     assert info.context >= 256
+
+
+async def test_a_b_a(backend: Runtime, adapters: list[AdapterFile]) -> None:
+    if not isinstance(backend, Adaptable) or backend.info.runtime == "openai":
+        pytest.skip(
+            "adapters change in another way here: see test_swapping, test_adapters, test_hf, test_vllm_adapters"
+        )
+    options = GenerateOptions(max_tokens=12, timeout_s=60)
+    base = (await backend.chat(ASK, options)).text
+    answers: list[str] = []
+    scores: list[float] = []
+    for adapter in (adapters[0], adapters[1], adapters[0]):
+        await backend.use_adapters({"": adapter})
+        assert backend.info.adapter == adapter.identity
+        answers.append((await backend.chat(ASK, options)).text)
+        scores.append(float((await backend.score(["Is fire hot? Answer:"], [" yes"]))[0, 0]))
+    await backend.use_adapters({})
+    assert answers[0] == answers[2] != answers[1]
+    assert abs(scores[0] - scores[2]) < 0.01 < abs(scores[0] - scores[1])
+    assert backend.info.adapter is None
+    assert (await backend.chat(ASK, options)).text == base
+    assert base not in answers

@@ -23,9 +23,9 @@ from shopfloor.settings import Settings
 
 OWN_DATA = "rows.jsonl of this package"
 LICENCE = "Apache-2.0"
-LINE_WEIGHT = 2.0
+LINE_WEIGHT = 3.0
 """A hand-written line says more than one more filling of a template."""
-RECIPE = HeadRecipe(hidden_scale=0.5, c=10.0)
+RECIPE = HeadRecipe(hidden_scale=0.5, c=4.0)
 
 
 async def train_router(

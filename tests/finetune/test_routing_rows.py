@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -61,4 +62,13 @@ def test_no_shipped_row_is_near_an_evaluation_row() -> None:
         pytest.skip("SHOPFLOOR_EVAL_DATA names no folder with dev/routing/routing.jsonl")
     lines = Path(folder, "dev/routing/routing.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines]
+    assert max(nearest([row.text for row in shipped_rows()], texts)) < 0.6
+
+
+def test_no_shipped_row_is_near_a_held_out_message() -> None:
+    texts: list[str] = []
+    for part in ("open", "sealed"):
+        cases = files("shopfloor.evaluation").joinpath("cases", f"routing_{part}.jsonl").read_text(encoding="utf-8")
+        texts += [json.loads(line)["text"] for line in cases.splitlines()]
+    assert len(texts) >= 300
     assert max(nearest([row.text for row in shipped_rows()], texts)) < 0.6

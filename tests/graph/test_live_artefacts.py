@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -112,6 +114,49 @@ async def test_what_can_not_be_served_leaves_what_serves(live_settings: Settings
     async with Assistant.open(live_settings) as again:  # at a start, too
         await registry.activate(two)
         assert (await again.recommend(ASK)).items
+
+
+SWAPPING = """
+import asyncio, sys
+from shopfloor.graph.assistant import Assistant
+from shopfloor.settings import Settings
+from shopfloor.store.artefacts import Registry
+from shopfloor.store.database import Database
+
+async def main(settings, name):
+    async with Assistant.open(settings) as assistant, Database(settings.state_path) as state:
+        following = assistant._shop.agents.following
+        use = following._followers["adapters"].use
+        async def told(champions):
+            print("swapping", flush=True)
+            await use(champions)
+        following._followers["adapters"].use = told
+        await Registry(state, settings.artefacts_path).activate(name)
+        await asyncio.sleep(60)
+
+asyncio.run(main(Settings.model_validate_json(sys.argv[1]), sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+async def test_killed_while_it_changes_it_starts_with_the_champion(live_settings: Settings, registry: Registry) -> None:
+    one, two = await add_lora(registry, live_settings, 1), await add_lora(registry, live_settings, 2)
+    await registry.activate(one)
+    given = live_settings.model_dump_json(exclude={"google_api_key", "api_keys", "model_api_key"})
+
+    def killed() -> None:
+        with subprocess.Popen(
+            [sys.executable, "-c", SWAPPING, given, two], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            while "swapping" not in (line := process.stdout.readline()):
+                assert line, "it ended before it changed anything"
+            process.kill()
+
+    await asyncio.to_thread(killed)
+    async with Assistant.open(live_settings) as assistant:
+        answered = await assistant.recommend(ASK)
+        assert (answered.model.adapter, answered.degraded) == (two, False)
 
 
 async def test_a_head_is_taken_up_at_once_and_without_a_model(settings: Settings, tmp_path: Path) -> None:

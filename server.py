@@ -14,6 +14,7 @@ from shopfloor import __version__
 from shopfloor.http.body import BodyGuard
 from shopfloor.http.chat import chat_routes
 from shopfloor.http.continuity import Continuity
+from shopfloor.http.dashboard import dashboard_routes
 from shopfloor.http.guards import Envelope, Guard
 from shopfloor.http.health import health_routes
 from shopfloor.http.langserve_routes import langserve_routes
@@ -47,10 +48,11 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     service = Service(settings, metrics, opener)
     mcp = McpDoor(service, __version__)
     continuity = Continuity()
+    training = TrainingWatch(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        async with mcp.running(), TrainingWatch(settings).running():
+        async with mcp.running(), training.running():
             await service.start()
             try:
                 yield
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     app.include_router(openai_routes(service, continuity))
     app.include_router(langserve_routes(service, continuity))
     app.include_router(health_routes(service, __version__))
+    app.include_router(dashboard_routes(service, training, __version__))
     app.include_router(page_routes())
     app.router.routes.append(Route("/mcp", endpoint=mcp, include_in_schema=False))
     install_problem_handlers(app, metrics)

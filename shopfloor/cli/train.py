@@ -31,6 +31,7 @@ def train(
     automatic: Annotated[
         bool, typer.Option("--automatic", help="Started by the service: low priority, and recorded as such.")
     ] = False,
+    low_priority: Annotated[bool, typer.Option(help="Leave the processor to others where they want it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Run one cycle and report."""
@@ -42,7 +43,7 @@ def train(
     if agent not in AGENTS:
         raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
     settings = load_settings(profile=profile)
-    if automatic and hasattr(os, "nice"):
+    if (automatic or low_priority) and hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"
     cycle = RouterCycle(settings, started_by=started_by, seed=seed, say=lambda text: typer.echo(f"{text} …", err=True))

@@ -19,6 +19,7 @@ ERRORS = {
     404: "No such product, store, place, answer or conversation; the nearest matches are in the document",
     405: "Not this method",
     408: "The body did not arrive in time",
+    409: "It does not fit what is going on, such as a training that runs already",
     413: "The body or a text is too large",
     415: "The body is not JSON",
     421: "Not this service's host name",

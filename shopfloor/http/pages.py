@@ -1,4 +1,4 @@
-"""The chat page and its files, out of the package, with validators so that a browser fetches each version once."""
+"""The chat page, the owner's page and their files, out of the package, with validators so that a browser fetches each version once."""
 
 import hashlib
 import mimetypes
@@ -35,7 +35,7 @@ def load_assets() -> dict[str, Asset]:
 
 
 def page_routes() -> APIRouter:
-    """The router of ``/`` and ``/static``."""
+    """The router of ``/``, ``/dashboard`` and ``/static``."""
     router = APIRouter(include_in_schema=False)
     assets = load_assets()
 
@@ -43,6 +43,11 @@ def page_routes() -> APIRouter:
     @router.head("/")
     async def page(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
         return _serve(request, assets.get("index.html"))
+
+    @router.get("/dashboard")
+    @router.head("/dashboard")
+    async def dashboard(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _serve(request, assets.get("dashboard.html"))
 
     @router.get("/favicon.ico")
     async def favicon(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from shopfloor.errors import StoreError
+from shopfloor.errors import InputError, StoreError
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.database import connect
@@ -27,7 +27,16 @@ log = get_logger("shopfloor.training")
 AGENT = "router"
 LOOK_EVERY_S = 30.0
 STOP_S = 10.0
-COMMAND = (sys.executable, "-m", "shopfloor", "train", "--agent", AGENT, "--automatic", "--json")
+COMMAND = (sys.executable, "-m", "shopfloor", "train", "--agent", AGENT, "--json")
+BY_ITSELF = "--automatic"
+BY_HAND = "--low-priority"
+
+
+class TrainingRefusedError(InputError):
+    """A training can't be started or stopped now."""
+
+    code = "training_refused"
+    status = 409
 
 
 class TrainingWatch:
@@ -46,21 +55,51 @@ class TrainingWatch:
         self._look_every_s = look_every_s
         self._command = tuple(command)
         self._tried_at = 0
+        self._training: asyncio.Task[None] | None = None
         self.started = 0
+
+    @property
+    def possible(self) -> bool:
+        """Whether what training needs is installed."""
+        return importlib.util.find_spec("scipy") is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether this service's training is under way."""
+        return self._training is not None and not self._training.done()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Watch while the block runs; a training under way is stopped with it."""
-        if not self._settings.train_automatically or importlib.util.find_spec("scipy") is None:
-            yield
-            return
-        task = asyncio.create_task(self._watch())
+        watching = self._settings.train_automatically and self.possible
+        task = asyncio.create_task(self._watch()) if watching else None
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await _cancel(task)
+            await _cancel(self._training)
+
+    def train_now(self) -> None:
+        """Start a training, whatever the hour and however little feedback there is.
+
+        Raises:
+            TrainingRefusedError: one is running, or what it needs is not installed.
+        """
+        if self.busy:
+            raise TrainingRefusedError("A training is running already; wait for it, or stop it first.")
+        if not self.possible:
+            raise TrainingRefusedError("Training needs SciPy: pip install 'shopfloor[learn]', then start again.")
+        self._training = asyncio.create_task(self._train(0, BY_HAND))
+
+    async def stop_training(self) -> None:
+        """Stop the training under way; the next one goes on behind its last finished step.
+
+        Raises:
+            TrainingRefusedError: none is running.
+        """
+        if not self.busy:
+            raise TrainingRefusedError("No training of this service is running.")
+        await _cancel(self._training)
 
     async def _watch(self) -> None:
         while True:
@@ -70,7 +109,10 @@ class TrainingWatch:
                 self._tried_at = 0
             if is_due(count, self._tried_at, self._settings.train_every) and self._may_start():
                 self._tried_at = count
-                await self._train(count)
+                if not self.busy:
+                    self._training = asyncio.create_task(self._train(count, BY_ITSELF))
+                if self._training is not None:
+                    await asyncio.wait([self._training])
 
     def _count(self) -> int:
         if not self._settings.state_path.is_file():
@@ -85,8 +127,8 @@ class TrainingWatch:
     def _may_start(self) -> bool:
         return not is_quiet(self._settings.train_quiet_hours, datetime.now().hour) and not on_battery()  # noqa: DTZ005
 
-    async def _train(self, count: int) -> None:
-        log.info("training_started", reactions=count)
+    async def _train(self, count: int, how: str) -> None:
+        log.info("training_started", reactions=count, how=how)
         self.started += 1
         environment = {
             **os.environ,
@@ -98,6 +140,7 @@ class TrainingWatch:
             environment["SHOPFLOOR_SHOP"] = str(shop.absolute())
         process = await asyncio.create_subprocess_exec(
             *self._command,
+            how,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -132,6 +175,13 @@ def on_battery() -> bool:
     """Whether the machine runs on its battery; False where it has none."""
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return battery is not None and battery.power_plugged is False
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -1,0 +1,106 @@
+"""The owner's page: how it does, what it learned, what was decided; and the few things an owner can do about it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from shopfloor.errors import InputError
+from shopfloor.http.dashboard_data import Dashboard, digest, read_dashboard
+from shopfloor.http.openapi import EVENT_STREAM
+from shopfloor.http.service import Service
+from shopfloor.http.training import TrainingWatch
+from shopfloor.store.artefact_files import Kind
+from shopfloor.store.artefacts import Registry
+from shopfloor.store.database import Database
+
+LOOK_EVERY_S = 1.0
+SAY_ANYWAY = 10  # looks, after which the page is sent even if only the clock moved
+PING_S = 15
+REASON = "from the dashboard"
+ACTION_EXAMPLES = {"train": {"summary": "Train now", "value": {"action": "train"}}}
+
+
+class ActionRequest(BaseModel):
+    """Something to do. ``pin`` and ``unpin`` name an artefact; ``rollback`` an agent and a kind."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["train", "stop", "pin", "unpin", "rollback"]
+    artefact: str | None = Field(default=None, pattern="^[0-9a-f]{4,64}$")
+    agent: str | None = Field(default=None, min_length=1, max_length=64)
+    kind: Kind | None = None
+
+
+class Done(BaseModel):
+    """It was done."""
+
+    done: str
+
+
+def dashboard_routes(service: Service, watch: TrainingWatch, version: str) -> APIRouter:
+    """The router of ``/api/dashboard``."""
+    router = APIRouter(prefix="/api/dashboard", tags=["operation"])
+
+    @router.get("", summary="The owner's page, as data")
+    async def dashboard() -> Dashboard:  # pyright: ignore[reportUnusedFunction]
+        """Agents, feedback, training runs with the gate's reports, what was learned, and every decision."""
+        return await read_dashboard(service, watch, version)
+
+    @router.get(
+        "/events",
+        summary="The owner's page, as it changes",
+        response_class=EventSourceResponse,
+        responses={200: {"description": "Server-sent events; each is a Dashboard as JSON", "content": EVENT_STREAM}},
+    )
+    async def events() -> EventSourceResponse:  # pyright: ignore[reportUnusedFunction]
+        """A Dashboard now, and again whenever something changed."""
+        return EventSourceResponse(_follow(service, watch, version), ping=PING_S, headers={"X-Accel-Buffering": "no"})
+
+    @router.post("/actions", summary="Do something")
+    async def act(  # pyright: ignore[reportUnusedFunction]
+        request: Annotated[ActionRequest, Body(openapi_examples=ACTION_EXAMPLES)],  # type: ignore[arg-type]
+    ) -> Done:
+        """Start or stop a training, pin what serves, or take the champion back."""
+        return Done(done=await _act(request, service, watch))
+
+    return router
+
+
+async def _follow(service: Service, watch: TrainingWatch, version: str) -> AsyncIterator[ServerSentEvent]:
+    seen, silent = "", 0
+    while True:
+        page = await read_dashboard(service, watch, version)
+        now = digest(page)
+        silent += 1
+        if now != seen or silent >= SAY_ANYWAY:
+            seen, silent = now, 0
+            yield ServerSentEvent(data=page.model_dump_json())
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _act(request: ActionRequest, service: Service, watch: TrainingWatch) -> str:
+    if request.action == "train":
+        await service.assistant()  # its databases are there from then on
+        watch.train_now()
+        return "The training has begun."
+    if request.action == "stop":
+        await watch.stop_training()
+        return "The training is stopped; it goes on where it was when it is started again."
+    await service.assistant()
+    settings = service.settings
+    async with Database(settings.state_path, readers=1) as state:
+        registry = Registry(state, settings.artefacts_path)
+        if request.action == "rollback":
+            if request.agent is None or request.kind is None:
+                raise InputError("agent and kind say what to roll back.")
+            before = await registry.rollback(request.agent, request.kind, REASON)
+            return "The one before serves again." if before else "What was there at first serves again."
+        if request.artefact is None:
+            raise InputError(f"artefact says what to {request.action}.")
+        pinned = request.action == "pin"
+        found = await registry.pin(request.artefact, pinned, REASON)
+        return f"{found.hash[:12]} {'stays until it is unpinned' if pinned else 'may be replaced again'}."

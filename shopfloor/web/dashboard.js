@@ -1,0 +1,204 @@
+// The owner's page: draws each snapshot that the service sends, and sends the few things an owner can do.
+
+import { Trouble, act, watchDashboard } from "./dashboard_api.js";
+import { el, svg } from "./dom.js";
+
+const $ = (id) => document.getElementById(id);
+const VERDICTS = {
+  promoted: ["good", "Promoted"],
+  rejected: ["bad", "Rejected"],
+  not_enough_evidence: ["wait", "Not enough evidence"],
+  running: ["wait", "Running"],
+  failed: ["bad", "Failed"],
+  erased: ["", "Erased"],
+};
+const ACTIONS = {
+  add: "was added",
+  candidate: "is a candidate again",
+  challenger: "is being tried",
+  activate: "serves now",
+  rollback: "was taken back",
+  retire: "was retired",
+  pin: "was pinned",
+  unpin: "was unpinned",
+};
+const KINDS = { head: "head", lora: "LoRA adapter", fusion: "ranking weights" };
+const STEPS = ["dataset", "train", "gate", "register", "promote"];
+
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const moment = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const count = new Intl.NumberFormat();
+const points = (share) => `${share >= 0 ? "+" : "−"}${Math.abs(100 * share).toFixed(1)}`;
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+let toastTimer = 0;
+const open = new Set();
+
+function toast(text) {
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => ($("toast").hidden = true), 6000);
+}
+
+async function run(request, question) {
+  if (question && !window.confirm(question)) return;
+  try {
+    toast((await act(request)).done);
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    toast(error.message);
+  }
+}
+
+function draw(page) {
+  $("shop-text").textContent = page.shop;
+  document.title = `${page.shop}: dashboard`;
+  drawHealth(page);
+  drawLearning(page.learning, page.runs[0]);
+  $("agents").replaceChildren(...Object.entries(page.agents).map(agentCard));
+  $("days").replaceChildren(...chart(page.days));
+  $("runs").replaceChildren(...(page.runs.length ? page.runs.map(runCard) : [empty("No training yet. The first one starts by itself when enough people have reacted.")]));
+  $("artefacts").replaceChildren(artefacts(page.artefacts));
+  $("changes").replaceChildren(decisions(page.changes));
+}
+
+function drawHealth(page) {
+  const health = $("health");
+  health.className = page.ready ? (page.degraded ? "health low" : "health") : "health out";
+  const up = page.uptime_s ? `, up ${duration(page.uptime_s)}` : "";
+  const memory = page.memory_mb ? `, ${count.format(Math.round(page.memory_mb))} MB` : "";
+  const well = `Everything works${up}${memory}.`;
+  health.textContent = page.ready && !page.degraded ? well : page.reasons.join(" ") || "Starting …";
+}
+
+function drawLearning(learning, latest) {
+  const share = Math.min(1, learning.waiting / learning.needed);
+  const left = Math.max(0, learning.needed - learning.waiting);
+  let sentence;
+  if (learning.running) sentence = "A training is running.";
+  else if (!learning.possible) sentence = "Training is not installed here: pip install 'shopfloor[learn]'.";
+  else if (!learning.automatic) sentence = "Trainings are started by hand here.";
+  else if (left > 0) sentence = `${count.format(left)} more, and a training starts by itself.`;
+  else sentence = "Enough for a training; it starts by itself.";
+  const lines = [
+    el("p", {}, el("strong", {}, count.format(learning.waiting)), ` usable ${learning.waiting === 1 ? "reaction" : "reactions"} since the last training. ${sentence}`),
+    el("progress", { class: "bar", max: learning.needed, value: Math.round(share * learning.needed), "aria-label": "Reactions until the next training" }),
+  ];
+  if (learning.running && latest?.status === "running") {
+    const at = STEPS.findIndex((step) => !latest.steps.includes(step) && step !== "dataset");
+    lines.push(el("p", { class: "soft" }, `Step: ${STEPS[at] ?? "ending"}.`));
+  }
+  $("learning").replaceChildren(...lines);
+  $("train").disabled = learning.running || !learning.possible;
+  $("stop").hidden = !learning.running;
+}
+
+function agentCard([name, agent]) {
+  const rating = agent.feedback.mean_rating;
+  const figures = [
+    ["Answers", count.format(agent.requests)],
+    ["Half within", agent.latency_ms.p50 === undefined ? "–" : milliseconds(agent.latency_ms.p50)],
+    ["95 of 100 within", agent.latency_ms.p95 === undefined ? "–" : milliseconds(agent.latency_ms.p95)],
+    ["Tokens a second", agent.tokens_per_second ? agent.tokens_per_second.toFixed(0) : "–"],
+    ["Reactions", count.format(agent.feedback.count)],
+    ["Mean rating", rating === null ? "–" : [rating.toFixed(1), " ", el("small", {}, "of 5")]],
+  ];
+  return el("article", { class: "card" },
+    el("h3", {}, name),
+    el("p", { class: "soft" }, `${agent.model}, ${agent.adapter ? `adapter ${agent.adapter.slice(0, 12)}` : "no adapter"}`),
+    el("dl", { class: "figures" }, figures.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)))));
+}
+
+function chart(days) {
+  if (!days.some((one) => one.turns || one.reactions)) return [empty("Nobody has asked anything yet.")];
+  const width = 640, height = 156, base = 122, step = width / days.length;
+  const most = Math.max(...days.map((one) => Math.max(one.turns, one.reactions)), 1);
+  const tall = (value) => (value / most) * 100;
+  const bars = days.flatMap((one, at) => {
+    const left = at * step + step * 0.18, wide = step * 0.3;
+    return [
+      svg("rect", { class: "turns", x: left, width: wide, y: base - tall(one.turns), height: tall(one.turns), rx: 2 }, svg("title", {}, `${one.day}: ${one.turns} messages`)),
+      svg("rect", { class: "reactions", x: left + wide + 2, width: wide, y: base - tall(one.reactions), height: tall(one.reactions), rx: 2 }, svg("title", {}, `${one.day}: ${one.reactions} reactions`)),
+    ];
+  });
+  const labels = days.filter((_, at) => at % 3 === (days.length - 1) % 3).map((one) =>
+    svg("text", { x: (days.indexOf(one) + 0.5) * step, y: base + 24, "text-anchor": "middle" }, day.format(new Date(`${one.day}T12:00Z`))));
+  const sum = (field) => days.reduce((total, one) => total + one[field], 0);
+  return [
+    svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${sum("turns")} messages and ${sum("reactions")} reactions in two weeks` },
+      svg("line", { class: "base", x1: 0, x2: width, y1: base, y2: base }), bars, labels),
+    el("p", { class: "key" }, el("span", {}, `${count.format(sum("turns"))} messages`), el("span", { class: "k-reactions" }, `${count.format(sum("reactions"))} reactions`)),
+  ];
+}
+
+function runCard(one) {
+  const [tone, word] = VERDICTS[one.status] ?? ["", one.status];
+  const by = one.started_by === "automatic" ? "by itself" : one.started_by === "forget" ? "after somebody was forgotten" : "by hand";
+  const about = `${one.agent}, ${count.format(one.rows)} rows, started ${by}${one.seconds ? `, ${duration(one.seconds)}` : ""}. ${one.reason}`;
+  const card = el("details", { class: "run", open: open.has(one.run_id) },
+    el("summary", {}, el("span", { class: `tag ${tone}` }, word), el("time", { class: "soft", datetime: one.started_at }, moment.format(new Date(one.started_at))), el("p", {}, about)),
+    el("div", { class: "inside" }, one.suites.length ? suites(one.suites) : empty("It has not been compared.")));
+  card.addEventListener("toggle", () => (card.open ? open.add(one.run_id) : open.delete(one.run_id)));
+  return card;
+}
+
+function suites(rows) {
+  const reach = Math.max(0.01, ...rows.flatMap((row) => [Math.abs(row.low), Math.abs(row.high)]));
+  return el("table", { class: "rows" },
+    el("thead", {}, el("tr", {}, el("th", {}, "Suite"), el("th", { class: "num" }, "Before"), el("th", { class: "num" }, "After"), el("th", { class: "num" }, "Points"), el("th", { class: "hide-small" }, "95 % interval"))),
+    el("tbody", {}, rows.map((row) => el("tr", {},
+      el("td", {}, row.name),
+      el("td", { class: "num" }, percent(row.champion)),
+      el("td", { class: "num" }, percent(row.challenger)),
+      el("td", { class: "num", title: `of ${count.format(row.n)} cases; ${(100 * row.mde).toFixed(1)} points or more would show` }, points(row.diff)),
+      el("td", { class: "hide-small" }, interval(row, reach))))));
+}
+
+function interval(row, reach) {
+  const at = (value) => 64 + (value / reach) * 60;
+  const tone = row.regressed || row.high < 0 ? "bad" : row.low > 0 ? "good" : "";
+  return svg("svg", { class: `interval ${tone}`, viewBox: "0 0 128 20", role: "img", "aria-label": `from ${points(row.low)} to ${points(row.high)} points` },
+    svg("line", { class: "zero", x1: 64, x2: 64, y1: 2, y2: 18 }),
+    svg("line", { class: "span", x1: at(row.low), x2: at(row.high), y1: 10, y2: 10 }),
+    svg("circle", { class: "point", cx: at(row.diff), cy: 10, r: 3.5 }));
+}
+
+function artefacts(rows) {
+  if (!rows.length) return empty("Nothing yet: what came with the package serves.");
+  return el("table", { class: "rows" }, el("tbody", {}, rows.map((row) => el("tr", {},
+    el("td", {}, el("code", {}, row.hash.slice(0, 12)), el("br"), el("span", { class: "soft" }, `${row.agent}, ${KINDS[row.kind] ?? row.kind}`)),
+    el("td", {}, el("span", { class: `tag ${row.state === "champion" ? "good" : ""}` }, row.state === "champion" ? "Serves" : row.state), row.pinned ? [" ", el("span", { class: "tag wait" }, "pinned")] : null),
+    el("td", { class: "hide-small soft" }, moment.format(new Date(row.created))),
+    el("td", { class: "num" }, row.state === "champion" ? [
+      el("button", { class: "quiet", type: "button", onclick: () => run({ action: row.pinned ? "unpin" : "pin", artefact: row.hash }) }, row.pinned ? "Unpin" : "Pin"),
+      el("button", { class: "quiet", type: "button", disabled: row.pinned, onclick: () => run({ action: "rollback", agent: row.agent, kind: row.kind }, "Take this back, so that the one before serves again?") }, "Roll back"),
+    ] : null)))));
+}
+
+function decisions(rows) {
+  if (!rows.length) return empty("No decision yet.");
+  return el("ol", { class: "log" }, rows.map((row) => el("li", {},
+    el("time", { datetime: row.at }, moment.format(new Date(row.at))),
+    el("p", {}, `The ${row.agent}'s ${KINDS[row.kind] ?? row.kind} `, el("code", {}, row.hash.slice(0, 12)), ` ${ACTIONS[row.action] ?? row.action}`, row.reason ? ` (${row.reason.replace(/\.$/, "")}).` : "."))));
+}
+
+const empty = (text) => el("p", { class: "empty" }, text);
+
+function milliseconds(value) {
+  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+}
+
+$("train").addEventListener("click", () => run({ action: "train" }));
+$("stop").addEventListener("click", () => run({ action: "stop" }));
+watchDashboard(draw, (connected) => {
+  if (connected) return;
+  $("health").className = "health out";
+  $("health").textContent = "The service can't be reached; trying again …";
+});

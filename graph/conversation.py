@@ -269,9 +269,20 @@ def _mixed_refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon)
     wish, question = split_mixed(text)
     if question is None or not _changes(wish, lexicon):
         return None
+    if lexicon.is_colour(wish) and _comes_in(wish, memory):
+        task = inventory_task(
+            f"{question.rstrip(' ?.!')} in {cues.normal(wish)}?", sku=memory.focus_sku, city=_city(memory)
+        )
+        return rule_plan("inventory", "chose a colour and asked about stock", inventory=(task,))
     task = recommend_task(wish, refine=True)
     reason = "changed the last request and asked about stock"
     return rule_plan("both", reason, recommend=task, inventory=(_of_top(question, lexicon, wish),))
+
+
+def _comes_in(colour: str, memory: Memory) -> bool:
+    """Whether the product we spoke of comes in a colour."""
+    item = next((item for item in memory.shown if item["sku"] == memory.focus_sku), None)
+    return item is not None and set(cues.words(colour)) <= set(cues.words(item["colour"] or ""))
 
 
 def _refinement(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:

@@ -77,11 +77,13 @@ RESERVE = re.compile(
     r"\b(reserve|(hold|put|set|keep|lay) (it|one|them|this|that|\w+ of them) (aside|back|for me|by)|put aside|hold (it|one))\b"
 )
 FACILITY = re.compile(
-    r"\b((is|are) there|do (they|you)|does (it|that|the)|have (they|you)|has it)\b.*\b(?P<what>(free |disabled |customer )?(parking|car park|toilets?|"
+    r"\b((is|are) there|do (they|you)|does (it|that|the)|have (they|you)|has it|what about|how about|and|any)\b.*\b(?P<what>(free |disabled |customer )?(parking|car park|toilets?|"
     r"restrooms?|bathrooms?|wheelchairs?|wheelchair access|disabled access|lift|elevator|escalators?|caf[eé]|wi-?fi|playground|"
     r"(changing|fitting) rooms?|baby changing))\b"
 )
-ADDRESS = re.compile(r"\b(address|located|location of|where is|wheres|directions|phone|find you|street)\b")
+ADDRESS = re.compile(
+    r"\b(how (do|can|would|could) (i|we|you) (get|come) (to|there)|(the )?way to|address|located|location of|where is|wheres|directions|phone|find you|street)\b"
+)
 AVAILABILITY = re.compile(
     r"\b(in stock|stock|available|availability|have|has|got|carry|sell|left|inventory|buy|get|find|how many|any|pick up|check|units|stocks|there)\b"
 )

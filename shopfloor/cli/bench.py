@@ -1,6 +1,7 @@
 """``shopfloor bench``: speed and memory on this machine."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,38 +12,85 @@ if TYPE_CHECKING:
     from shopfloor.bench.report import BenchReport
 
 
+PARTS = ("turns", "service", "retrieval", "model", "shapes")
+HELP = """Measure speed and memory on this machine.
+
+\b
+Parts: turns (cards, words, what the graph adds), service (a served process), retrieval (large catalogues; minutes
+at a million products), model (tuned against shipped, the service's chat against the bare library), shapes (the
+profiles' models by size, random weights; minutes and 2.2 GB of disk). Without --only: turns and service.
+
+\b
+Examples:
+  shopfloor bench --requests 24
+  shopfloor bench --only retrieval --sizes 3100,100000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What to measure."""
+
+    parts: tuple[str, ...]
+    requests: int
+    sizes: tuple[int, ...]
+    data: Path | None
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("bench", help="Measure speed and memory on this machine.\n\nExample: shopfloor bench --requests 24")(
-        bench
-    )
+    app.command("bench", help=HELP)(bench)
 
 
 def bench(
     requests: int = typer.Option(40, min=4, help="Messages a figure, for each agent."),
     service: bool = typer.Option(True, help="Measure a served process too (start-up, memory, concurrent chats)."),
+    only: list[str] = typer.Option([], help="Measure this part alone; may be given several times."),  # noqa: B008
+    sizes: str = typer.Option("3100,100000,1000000", help="Products in the catalogues of retrieval."),
+    data: Path | None = typer.Option(  # noqa: B008
+        None, envvar="SHOPFLOOR_EVAL_DATA", help="Folder of evaluation data: more real products for retrieval."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Measure in a folder of its own: the shop's data is not touched."""
     from shopfloor.cli import print_json
 
-    with TemporaryDirectory(prefix="shopfloor-bench-") as folder:
-        report = asyncio.run(_measure(Path(folder), requests, service))
+    parts = tuple(only) or (("turns", "service") if service else ("turns",))
+    measured = Measured(_known(parts), requests, _sizes(sizes), data)
+    with TemporaryDirectory(prefix="shopfloor-bench-", ignore_cleanup_errors=True) as folder:
+        report = asyncio.run(_measure(Path(folder), measured))
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
         _print(report)
 
 
-async def _measure(folder: Path, requests: int, service: bool) -> "BenchReport":
+def _known(parts: tuple[str, ...]) -> tuple[str, ...]:
+    from shopfloor.errors import InputError
+
+    wrong = next((part for part in parts if part not in PARTS), None)
+    if wrong is not None:
+        raise InputError(f"There is no part {wrong!r} to measure; choose of {', '.join(PARTS)}.")
+    return parts
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    from shopfloor.errors import InputError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() and int(part) >= 100 for part in parts):
+        raise InputError(f"--sizes {text}: give whole numbers from 100 up with commas between, e.g. 3100,100000.")
+    return tuple(int(part) for part in parts)
+
+
+async def _measure(folder: Path, measured: Measured) -> "BenchReport":
     import os
 
     from rich.console import Console
 
-    from shopfloor.bench.report import BenchReport, this_machine
+    from shopfloor.bench.report import BenchReport, Row, this_machine
     from shopfloor.bench.requests import build_workload
     from shopfloor.bench.service import service_rows
-    from shopfloor.bench.turn import turn_rows
     from shopfloor.settings import load_settings
     from shopfloor.store.catalogue import ensure_catalogue
     from shopfloor.store.database import Database
@@ -53,15 +101,34 @@ async def _measure(folder: Path, requests: int, service: bool) -> "BenchReport":
     )
     path = await asyncio.to_thread(ensure_catalogue, settings)
     async with Database(path) as catalogue:
-        workload = await catalogue.read(lambda connection: build_workload(connection, size=requests))
+        workload = await catalogue.read(lambda connection: build_workload(connection, size=measured.requests))
     status = Console(stderr=True)
-    with status.status("Measuring turns ..."):
-        rows = await turn_rows(settings, workload)
-    if service:
+    rows: list[Row] = []
+    if "turns" in measured.parts:
+        from shopfloor.bench.turn import turn_rows
+
+        with status.status("Measuring turns ..."):
+            rows.extend(await turn_rows(settings, workload))
+    if "service" in measured.parts:
         with status.status("Measuring a served process ..."):
             environment = {**os.environ, "SHOPFLOOR_MODELS": str(settings.models_path.absolute())}
             texts = [*workload.recommendation, *workload.inventory]
             rows.extend(await service_rows(folder / "service", environment, texts))
+    if "retrieval" in measured.parts:
+        from shopfloor.bench.retrieval import retrieval_rows
+
+        with status.status("Measuring retrieval ...") as shown:
+            rows.extend(await retrieval_rows(folder, settings, measured.sizes, measured.data, shown.update))
+    if "model" in measured.parts:
+        from shopfloor.bench.models import model_rows
+
+        with status.status("Measuring the model against what it is built on ..."):
+            rows.extend(await model_rows(settings))
+    if "shapes" in measured.parts:
+        from shopfloor.bench.shapes import shape_rows
+
+        with status.status("Measuring models of the same shapes (some minutes) ..."):
+            rows.extend(await asyncio.to_thread(shape_rows, folder))
     return BenchReport(machine=this_machine(), rows=rows)
 
 

@@ -170,6 +170,25 @@ def _check_file(name: str, path: Path) -> Check:
     return Check(name, True, f"{path.name}, {size:.1f} MB, whole")
 
 
+def check_behaviour(settings: Settings) -> list[Check]:
+    """Which ways of ranking the shop's own past chose, for this revision of its catalogue."""
+    from shopfloor.store.database import connect
+    from shopfloor.tools.recommendation.ways import kept_ways
+
+    if not settings.catalogue_path.exists():
+        return []
+    try:
+        with closing(connect(settings.catalogue_path, read_only=True)) as connection:
+            ways = kept_ways(connection)
+    except (ShopfloorError, sqlite3.Error):
+        return []  # the catalogue's own check says what is wrong with it
+    if ways is None:
+        return [
+            Check("behaviour", True, "no way was chosen on this shop's past; plain ones count", "shopfloor import DIR")
+        ]
+    return [Check("behaviour", True, f"revision {ways.revision}: {ways.words}")]
+
+
 def check_disk(settings: Settings) -> list[Check]:
     """Room for the databases and the model's derived forms."""
     free = shutil.disk_usage(nearest_folder(settings.data)).free / 1e6
@@ -224,6 +243,7 @@ CHECKS: Sequence[Callable[[Settings], list[Check]]] = (
     check_runtime,
     check_model,
     check_database,
+    check_behaviour,
     check_disk,
     check_memory,
     check_port,

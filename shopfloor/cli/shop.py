@@ -41,12 +41,16 @@ def import_command(
         typer.Option("--currency", metavar="CODE", help="Its currency, e.g. EUR, where the files name none."),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Empty the catalogue first, all in one step.")] = False,
+    learn: Annotated[
+        bool, typer.Option(help="Also choose, on the shop's own past, how to rank from behaviour (see doctor).")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Run one import and report it."""
     from shopfloor.cli import print_json
     from shopfloor.settings import load_settings
     from shopfloor.store.importer import ImportOptions
+    from shopfloor.tools.recommendation.ways import keep_ways
 
     mapping = parse_mapping(columns or [])
     settings = load_settings()
@@ -54,10 +58,13 @@ def import_command(
     if into is None and settings.shop is not None:
         typer.echo(f"Note: SHOPFLOOR_SHOP is set: the service shows {settings.shop}, not this import.", err=True)
     report = _with_progress(path, target, mapping, ImportOptions(shop_name=name, currency=currency, replace=replace))
+    ways = keep_ways(target) if learn else None
     if as_json:
-        print_json(report.to_json())
+        print_json({**report.to_json(), "behaviour": ways.summary() if ways is not None else None})
     else:
         _print_report(report)
+        if ways is not None:
+            typer.echo(f"From its past: {ways.words}.")
 
 
 def parse_mapping(written: Sequence[str]) -> dict[str, str]:

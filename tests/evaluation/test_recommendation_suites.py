@@ -56,8 +56,19 @@ async def test_ranking_is_blind_to_what_was_taken(shop: Path, history: History, 
     first = await run_suite(make_suite("ranking"), EvalRequest(cases=true, shop=shop), settings)
     second = await run_suite(make_suite("ranking"), EvalRequest(cases=false, shop=shop), settings)
     assert 0 < first.report.metrics["ndcg@10"] <= 1
-    assert set(first.report.baselines) == {"popularity", "knn"}
+    assert {"popularity", "names", "knn", "knn fading", "ease", "boosted trees"} <= set(first.report.baselines)
+    assert first.report.artefacts.fusion
     assert [record.got for record in first.records] == [record.got for record in second.records]
+
+
+async def test_the_curve_of_ranking_starts_at_what_is_shipped(shop: Path, history: History, tmp_path: Path) -> None:
+    cases = write(tmp_path / "a.jsonl", ranking_cases(history, honest=True))
+    request = EvalRequest(cases=cases, shop=shop, train=cases, sizes=(0, 12))
+    run = await run_suite(make_suite("ranking"), request, Settings(data=tmp_path))
+    assert run.report.curve is not None
+    assert [point.n for point in run.report.curve] == [0, 12]
+    assert run.report.curve[0].metrics == run.report.metrics
+    assert run.report.curve[1].metrics != run.report.metrics
 
 
 def test_choices_of_the_past_are_not_in_what_is_learned(history: History) -> None:
@@ -99,7 +110,8 @@ async def test_next_basket_knows_own_purchases(shop: Path, history: History, tmp
     cases = write(tmp_path / "next.jsonl", rows)
     run = await run_suite(make_suite("next-basket"), EvalRequest(cases=cases, shop=shop), Settings(data=tmp_path))
     assert run.report.metrics["ndcg@10"] > 0.1
-    assert set(run.report.baselines) == {"popularity", "own frequency"}
+    assert {"popularity", "own frequency", "own frequency + knn", "tifu-knn"} <= set(run.report.baselines)
+    assert any(name.startswith("without ") for name in run.report.baselines)
 
 
 async def test_a_case_without_candidates_is_named(shop: Path, tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ from shopfloor.tools.recommendation.model_score import (
 from shopfloor.tools.recommendation.parsing import parse
 from shopfloor.tools.recommendation.places import find_place
 from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation, RecommendQuery
-from shopfloor.tools.recommendation.ranking import RankingWeights, fused, popularity, with_variety
+from shopfloor.tools.recommendation.ranking import RankingWeights, best_rows, fused, popularity, with_variety
 from shopfloor.tools.recommendation.refinement import refine
-from shopfloor.tools.recommendation.retrieval import coverage, search_words, text_scores
+from shopfloor.tools.recommendation.retrieval import retrieve
 from shopfloor.tools.recommendation.sentences import explanations
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, read_revision
 from shopfloor.tools.recommendation.usage import ModelUsage
@@ -108,9 +108,9 @@ class RecommendationAgent:
         self._loaded: tuple[Snapshot, Vocabulary] | None = None
         self._loading = asyncio.Lock()
 
-    async def warm(self) -> None:
-        """Read the catalogue's facets now rather than at the first request."""
-        await self._facets()
+    async def warm(self) -> tuple[Snapshot, Vocabulary]:
+        """Read the catalogue's facets and words now rather than at the first request."""
+        return await self._facets()
 
     async def parse(self, query: RecommendQuery) -> ParsedRequest:
         """Only understand a request, in the light of the conversation."""
@@ -208,7 +208,7 @@ class RecommendationAgent:
         if "edge" in fitting.relaxed and len(rows):
             seen = [snapshot.row_of[sku] for sku in query.shown if sku in snapshot.row_of]
             rows = _edge_row(parsed, snapshot, np.union1d(rows, np.asarray(seen, dtype=np.int64)))
-        candidates = self._rank(connection, query, parsed, snapshot, past, rows) if len(rows) else ()
+        candidates = self._rank(query, parsed, snapshot, past, rows) if len(rows) else ()
         shown_place = Place() if "place" in fitting.relaxed else place
         facts = load_facts(connection, [c.sku for c in candidates], parsed, shown_place, snapshot.has_stock)
         return Found(parsed, fitting, place, past, candidates, facts)
@@ -225,25 +225,20 @@ class RecommendationAgent:
 
     def _rank(
         self,
-        connection: sqlite3.Connection,
         query: RecommendQuery,
         parsed: ParsedRequest,
         snapshot: Snapshot,
         past: Past,
         rows: NDArray[np.int64],
     ) -> tuple[Candidate, ...]:
-        words = search_words(parsed)
-        text = text_scores(connection, snapshot, words, rows)
-        named = coverage(snapshot, (*parsed.head, *parsed.terms))
-        spoken = (text[rows] > 0) | (named[rows] > 0)
-        if parsed.terms and not (parsed.categories or parsed.head) and spoken.any():
-            rows = rows[spoken]  # who names a thing wants no padding
+        found = retrieve(snapshot, parsed, rows, (*past.weights, *past.together))
+        rows = found.rows
         month = (query.now or datetime.now(UTC)).month
-        signals = fused(parsed, snapshot, past, text, named, rows, month, self._weights)
+        signals = fused(parsed, snapshot, past, found, month, self._weights)
         if self._settings.out_of_stock == "demote" and snapshot.has_stock:
             signals["sold_out"] = np.where(snapshot.stock[rows] > 0, 0.0, self._weights.sold_out)
         total = np.sum(list(signals.values()), axis=0) if signals else np.zeros(len(rows))
-        best = np.lexsort((rows, -total))[: max(MAX_CANDIDATES, query.count)]
+        best = best_rows(total, rows, max(MAX_CANDIDATES, query.count))
         chosen = [
             Candidate(
                 snapshot.sku[int(rows[i])],

@@ -2,8 +2,7 @@
 shop's own past events and from nothing else.
 
 Item-item kNN over baskets, half of whose weight fades with age; what the shopper bought before. A conditional logit
-fuses the features, with weights learned on the shop's own newest baskets (:func:`learn_ranker`). Tried beside them and left out, because the logit gained nothing: EASE over baskets and over
-shoppers, shopper-kNN, prices, the last month's sales, how new a product is, boosted trees.
+fuses the features; ``rankers`` learns its weights on the shop's own newest baskets and says whether it is better.
 """
 
 import math
@@ -117,7 +116,7 @@ class BasketModel:
         for basket in learned:
             if basket.user:
                 self._own[basket.user].append(basket)
-        self._idf = _name_idf(history.names)
+        self._idf = name_idf(history.names)
 
     def features(self, context: Sequence[int], candidates: Sequence[int], user: str | None = None) -> Floats:
         """Features of each candidate beside a basket and for a shopper, shape (C, FEATURES)."""
@@ -191,7 +190,7 @@ class BasketModel:
         return out
 
 
-def _name_idf(names: Sequence[frozenset[str]]) -> dict[str, float]:
+def name_idf(names: Sequence[frozenset[str]]) -> dict[str, float]:
     seen = Counter(word for words in names for word in words)
     return {word: math.log(1 + len(names) / count) for word, count in seen.items()}
 
@@ -274,7 +273,7 @@ class _NameIndex:
 
     def __init__(self, names: Sequence[frozenset[str]]) -> None:
         self._names = names
-        self._idf = _name_idf(names)
+        self._idf = name_idf(names)
         self._rows: dict[str, list[int]] = defaultdict(list)
         for row, words in enumerate(names):
             for word in words:
@@ -289,19 +288,3 @@ class _NameIndex:
                 for row in rows:
                     alike[row] += self._idf[word]
         return sorted(alike, key=lambda row: -alike[row])[:100]
-
-
-def learn_ranker(history: History, *, count: int = 2000, seed: int = 0) -> Logit | None:
-    """Learn how to weigh the features from the shop's newest baskets; None when its past is too short."""
-    start, choices = choices_of_past(history, count, seed)
-    if len(choices) < 40:
-        return None
-    model = BasketModel(history, start)
-    groups: list[tuple[Floats, NDArray[np.bool_]]] = []
-    for choice in choices:
-        known = model.count[list(choice.candidates)] > 0  # what was never sold before tells nothing of the features
-        taken = (np.arange(len(known)) < choice.taken)[known]
-        if taken.any():
-            features = model.features(choice.context, choice.candidates, choice.user)
-            groups.append((features[known], taken))
-    return fit_logit(groups) if groups else None

@@ -70,42 +70,44 @@ def _neighbours(
     return together, partners
 
 
-def together_scores(past: Past, snapshot: Snapshot) -> NDArray[np.float64]:
-    """Strength of being bought with the shopper's own, the best 1."""
-    return _scaled(past.together, snapshot)
+def together_scores(past: Past, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Strength of being bought with the shopper's own, the best of the catalogue 1."""
+    return _scaled(past.together, snapshot, rows)
 
 
-def taste_scores(past: Past, snapshot: Snapshot) -> NDArray[np.float64]:
+def taste_scores(past: Past, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """How much a row is like what the shopper buys: category, brand and colour shares, price near their usual, 0 to 1."""
-    out = np.zeros(len(snapshot), dtype=np.float64)
-    rows = [(snapshot.row_of[sku], weight) for sku, weight in past.weights.items() if sku in snapshot.row_of]
-    total = sum(weight for _, weight in rows)
+    bought = sorted((snapshot.row_of[sku], weight) for sku, weight in past.weights.items() if sku in snapshot.row_of)
+    total = sum(weight for _, weight in bought)
     if not total:
-        return out
-    own = np.zeros(len(snapshot), dtype=np.float64)
-    for row, weight in rows:
-        own[row] = weight
+        return np.zeros(len(rows), dtype=np.float64)
+    own = np.asarray([row for row, _ in bought], dtype=np.int64)
+    weight = np.asarray([weight for _, weight in bought], dtype=np.float64)
+    out = np.zeros(len(snapshot), dtype=np.float64)
     for postings, share in ((snapshot.categories, 0.4), (snapshot.colours, 0.15), (snapshot.brands, 0.25)):
         for posting in postings.values():
-            out[posting] += share * float(own[posting].sum()) / total
-    paid = np.asarray([snapshot.price_low[row] for row, _ in rows], dtype=np.float64)
+            mine = float(weight[posting[np.minimum(np.searchsorted(posting, own), len(posting) - 1)] == own].sum())
+            if mine:
+                out[posting] += share * mine / total
+    taste = out[rows]
+    paid = snapshot.price_low[own]
     paid = paid[~np.isnan(paid) & (paid > 0)]
     if len(paid):
-        gap = np.abs(np.log(np.maximum(snapshot.price_low, 0.01)) - float(np.log(paid).mean()))
-        out += 0.2 * np.nan_to_num(np.exp(-gap))
-    return np.minimum(out, 1.0)
+        gap = np.abs(np.log(np.maximum(snapshot.price_low[rows], 0.01)) - float(np.log(paid).mean()))
+        taste += 0.2 * np.nan_to_num(np.exp(-gap))
+    return np.minimum(taste, 1.0)
 
 
-def repeat_scores(past: Past, snapshot: Snapshot) -> NDArray[np.float64]:
+def repeat_scores(past: Past, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bought before by this shopper, the most 1."""
-    return _scaled(past.weights, snapshot)
+    return _scaled(past.weights, snapshot, rows)
 
 
-def _scaled(values: dict[str, float], snapshot: Snapshot) -> NDArray[np.float64]:
+def _scaled(values: dict[str, float], snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    known = {snapshot.row_of[sku]: value for sku, value in values.items() if sku in snapshot.row_of}
+    if not known:
+        return np.zeros(len(rows), dtype=np.float64)
     out = np.zeros(len(snapshot), dtype=np.float64)
-    for sku, value in values.items():
-        row = snapshot.row_of.get(sku)
-        if row is not None:
-            out[row] = value
-    best = out.max() if len(out) else 0.0
-    return out / best if best > 0 else out
+    out[list(known)] = list(known.values())
+    best = out.max()
+    return out[rows] / best if best > 0 else out[rows]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shopfloor.tools.recommendation.behaviour import Past, repeat_scores, taste_scores, together_scores
 from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.query import ParsedRequest
+from shopfloor.tools.recommendation.retrieval import Retrieved
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
 Scores = NDArray[np.float64]
-PRIOR_RATINGS = 8.0  # ratings that the shop's mean counts for in a product's own mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,22 @@ def fused(
     parsed: ParsedRequest,
     snapshot: Snapshot,
     past: Past,
-    text: Scores,
-    words: Scores,
-    rows: NDArray[np.int64],
+    found: Retrieved,
     month: int,
     weights: RankingWeights,
 ) -> dict[str, Scores]:
-    """What each signal gives each of ``rows``, already weighted; the score is their sum."""
+    """What each signal gives each of ``found.rows``, already weighted; the score is their sum."""
+    rows = found.rows
     plain_wish = parsed.order is not None or parsed.quality is not None
     signals = {
-        "text": weights.text * text[rows],
-        "words": weights.words * words[rows],
-        "popular": weights.popular * popularity(snapshot)[rows],
-        "rating": weights.rating * shrunk_rating(snapshot)[rows],
-        "together": weights.together * together_scores(past, snapshot)[rows],
-        "taste": weights.taste * taste_scores(past, snapshot)[rows],
-        "repeat": weights.repeat * repeat_scores(past, snapshot)[rows],
-        "season": weights.season * season(snapshot, month)[rows],
+        "text": weights.text * found.text,
+        "words": weights.words * found.words,
+        "popular": weights.popular * snapshot.popular[rows],
+        "rating": weights.rating * snapshot.liked[rows],
+        "together": weights.together * together_scores(past, snapshot, rows),
+        "taste": weights.taste * taste_scores(past, snapshot, rows),
+        "repeat": weights.repeat * repeat_scores(past, snapshot, rows),
+        "season": weights.season * season(snapshot, month, rows),
     }
     if parsed.like_sku is not None and parsed.like_sku in snapshot.row_of:
         signals["similar"] = weights.similar * similarity(snapshot, snapshot.row_of[parsed.like_sku])[rows]
@@ -66,38 +65,30 @@ def fused(
     return {name: values for name, values in signals.items() if values.any()}
 
 
+def best_rows(scores: Scores, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` best scores, best first; equal scores in the order of ``rows``."""
+    if len(scores) > 4 * count:
+        edge = np.partition(scores, len(scores) - count)[len(scores) - count]
+        places = np.flatnonzero(scores >= edge)
+    else:
+        places = np.arange(len(scores))
+    return places[np.lexsort((rows[places], -scores[places]))[:count]]
+
+
 def popularity(snapshot: Snapshot) -> Scores:
     """Units sold, on a log scale, half of it from the newest 60 days; the most popular is near 1."""
-    return 0.5 * _log_scaled(snapshot.units) + 0.5 * _log_scaled(snapshot.recent)
+    return snapshot.popular
 
 
-def _log_scaled(values: Scores) -> Scores:
-    logs = np.log1p(values)
-    best = logs.max() if len(logs) else 0.0
-    return logs / best if best > 0 else logs
-
-
-def shrunk_rating(snapshot: Snapshot) -> Scores:
-    """Mean rating drawn to the shop's mean by few ratings, scaled to the shop's own range; unrated products get the mean."""
-    count, mean = snapshot.rating_count, snapshot.rating
-    if not count.sum():
-        return np.zeros(len(snapshot), dtype=np.float64)
-    centre = float((count * mean).sum() / count.sum())
-    shrunk = (count * mean + PRIOR_RATINGS * centre) / (count + PRIOR_RATINGS)
-    low, high = float(shrunk.min()), float(shrunk.max())
-    return (shrunk - low) / (high - low) if high > low else np.zeros(len(snapshot), dtype=np.float64)
-
-
-def season(snapshot: Snapshot, month: int) -> Scores:
+def season(snapshot: Snapshot, month: int, rows: NDArray[np.int64]) -> Scores:
     """Share of a product's sales that falls in this and the neighbouring months, above the shop's own share, 0 to 1."""
     around = [(month - 2) % 12, (month - 1) % 12, month % 12]
-    whole = snapshot.monthly.sum(axis=1).astype(np.float64)
-    near = snapshot.monthly[:, around].sum(axis=1).astype(np.float64)
-    everything = float(whole.sum())
+    everything = float(snapshot.by_month.sum())
     if not everything:
-        return np.zeros(len(snapshot), dtype=np.float64)
-    usual = float(near.sum()) / everything
-    share = (near + 10 * usual) / (whole + 10)
+        return np.zeros(len(rows), dtype=np.float64)
+    sold = snapshot.monthly[rows]
+    usual = float(snapshot.by_month[around].sum()) / everything
+    share = (sold[:, around].sum(axis=1, dtype=np.float64) + 10 * usual) / (sold.sum(axis=1, dtype=np.float64) + 10)
     return np.clip((share - usual) / max(usual, 1e-9) / 2, 0.0, 1.0)
 
 
@@ -132,9 +123,9 @@ def _has(posting: NDArray[np.int32], row: int) -> bool:
 def _wish(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> Scores:
     """How well the rows meet a wish for an order, 1 for the best of them."""
     if parsed.order == "rating":
-        return _ranks(shrunk_rating(snapshot)[rows])
+        return _ranks(snapshot.liked[rows])
     if parsed.order == "popular":
-        return _ranks(popularity(snapshot)[rows])
+        return _ranks(snapshot.popular[rows])
     if parsed.order is None and parsed.quality is not None:
         degrees = degree_scores(parsed.quality, snapshot, rows)
         return np.zeros(len(rows)) if degrees is None else _ranks(np.nan_to_num(degrees, nan=np.nanmin(degrees) - 1))

@@ -1,8 +1,11 @@
-"""Full-text scores from FTS5. Every word the shopper wrote is quoted; nothing of a request reaches MATCH as syntax."""
+"""What a request's words find: BM25 and the share of the words, for the rows that fit, the promising ones of many.
 
-import json
-import sqlite3
+Facets come first: only rows that keep every constraint are scored. Where very many fit, those are kept that the words
+or the shop's sales speak for, and the costlier signals (taste, season, likeness) order only them.
+"""
+
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +14,18 @@ from shopfloor.tools.recommendation.language import ACTIVITIES, KINDS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
-# Weights of name, category, tags, description, attributes in BM25.
-FIELD_WEIGHTS = (6.0, 4.0, 3.0, 1.0, 2.0)
-RESTRICT_BELOW = 5_000  # fitting rows: fewer are handed to FTS, more are filtered after it
-LIMIT = 2_000
+Scores = NDArray[np.float64]
 MAX_WORDS = 24
+KEPT = 5_000  # of more fitting rows than this, the best by words and sales are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Rows worth ranking, rising; for each its BM25 (the best 1) and the share of the request's words it has."""
+
+    rows: NDArray[np.int64]
+    text: Scores
+    words: Scores
 
 
 def search_words(parsed: ParsedRequest) -> tuple[str, ...]:
@@ -30,60 +40,45 @@ def search_words(parsed: ParsedRequest) -> tuple[str, ...]:
         words.append(parsed.gender)
     for head in parsed.head:
         words.extend(KINDS.get(head, ())[:2])
-    return tuple(dict.fromkeys(word for word in words if word))[:MAX_WORDS]
+    spelt = ("t-shirt" if word == "tshirt" else word for word in words if word)
+    return tuple(dict.fromkeys(spelt))[:MAX_WORDS]
 
 
-def match_expression(words: Sequence[str]) -> str:
-    """An FTS5 expression that matches any of the words, each quoted."""
-    quoted = ["t shirt" if word == "tshirt" else word.replace('"', " ") for word in words]
-    return " OR ".join(f'"{word}"' for word in quoted if word.strip())
-
-
-def text_scores(
-    connection: sqlite3.Connection, snapshot: Snapshot, words: Sequence[str], rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """BM25 of every row of the catalogue, 0 where it does not match, the best 1.
+def retrieve(
+    snapshot: Snapshot, parsed: ParsedRequest, rows: NDArray[np.int64], personal: Sequence[str] = ()
+) -> Retrieved:
+    """Score the rows that fit by the request's words.
 
     Args:
-        connection: to the catalogue.
-        snapshot: the catalogue's facets.
-        words: plain words.
-        rows: the rows that fit; others may stay 0.
+        snapshot: the catalogue's facets and its index.
+        parsed: the request.
+        rows: those that keep every constraint, rising.
+        personal: SKUs that the shopper's past speaks for; they are kept whatever the words say.
     """
-    scores = np.zeros(len(snapshot), dtype=np.float64)
-    expression = match_expression(words)
-    if not expression:
-        return scores
-    weights = ", ".join(str(weight) for weight in FIELD_WEIGHTS)
-    if len(rows) <= RESTRICT_BELOW:
-        numbers = json.dumps([int(snapshot.product_no[row]) for row in rows])
-        found = connection.execute(
-            f"SELECT rowid, bm25(product_fts, {weights}) FROM product_fts"
-            " WHERE product_fts MATCH ? AND rowid IN (SELECT value FROM json_each(?))",
-            (expression, numbers),
-        ).fetchall()
-    else:
-        found = connection.execute(
-            f"SELECT rowid, bm25(product_fts, {weights}) AS score FROM product_fts WHERE product_fts MATCH ?"
-            " ORDER BY score LIMIT ?",
-            (expression, LIMIT),
-        ).fetchall()
-    if not found:
-        return scores
-    numbers_found = np.asarray([row[0] for row in found], dtype=np.int64)
-    positions = np.searchsorted(snapshot.product_no, numbers_found)
-    values = -np.asarray([row[1] for row in found], dtype=np.float64)
-    inside = (positions < len(snapshot)) & (
-        snapshot.product_no[np.minimum(positions, len(snapshot) - 1)] == numbers_found
-    )
-    scores[positions[inside]] = np.maximum(values[inside], 0.0)
-    best = scores.max()
-    return scores / best if best > 0 else scores
+    text = snapshot.search.scores(search_words(parsed), rows)
+    best = text.max() if len(text) else 0.0
+    if best > 0:
+        text /= best
+    words = coverage(snapshot, (*parsed.head, *parsed.terms), rows)
+    if parsed.terms and not (parsed.categories or parsed.head):
+        spoken = (text > 0) | (words > 0)
+        if spoken.any():  # who names a thing wants no padding
+            rows, text, words = rows[spoken], text[spoken], words[spoken]
+    everything_counts = parsed.order is not None or parsed.quality is not None or parsed.like_sku is not None
+    if len(rows) > KEPT and not everything_counts:
+        promise = text + words + snapshot.popular[rows] + snapshot.liked[rows]
+        kept = np.zeros(len(rows), dtype=np.bool_)
+        for scores, count in ((promise, KEPT), (text, KEPT // 10)):
+            kept[np.argpartition(scores, len(rows) - count)[len(rows) - count :]] = True
+        mine = [snapshot.row_of[sku] for sku in personal if sku in snapshot.row_of]
+        kept |= np.isin(rows, np.asarray(mine, dtype=np.int64))
+        rows, text, words = rows[kept], text[kept], words[kept]
+    return Retrieved(rows, text, words)
 
 
-def coverage(snapshot: Snapshot, words: Sequence[str]) -> NDArray[np.float64]:
+def coverage(snapshot: Snapshot, words: Sequence[str], rows: NDArray[np.int64]) -> Scores:
     """Share of the words that each row's text has, rare words counting more; a word in the name counts double."""
-    total, out = 0.0, np.zeros(len(snapshot), dtype=np.float64)
+    total, out = 0.0, np.zeros(len(snapshot), dtype=np.float32)
     for word in words:
         anywhere, named = snapshot.text_stems.get(word), snapshot.stems.get(word)
         if anywhere is None and named is None:
@@ -95,4 +90,4 @@ def coverage(snapshot: Snapshot, words: Sequence[str]) -> NDArray[np.float64]:
             out[anywhere] += weight / 2
         if named is not None:
             out[named] += weight / 2
-    return out / total if total else out
+    return out[rows].astype(np.float64) / total if total else np.zeros(len(rows), dtype=np.float64)

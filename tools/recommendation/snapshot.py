@@ -1,31 +1,28 @@
 """The catalogue's facets in memory: which products have which colour, size, category, word, price.
 
-Made from the database once a revision of it, in about 15 µs a product and word, and read by many requests at once.
-It serves to filter and to rank; what a shopper reads comes from the database again.
+Made from the database once a revision of it, and read by many requests at once. It serves to filter and to rank;
+what a shopper reads comes from the database again.
 """
 
-import json
 import sqlite3
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
-from shopfloor.tools.recommendation.ages import age_range
+from shopfloor.tools.recommendation.attributes import age_of, attribute_pairs, attribute_texts, pairs_of
 from shopfloor.tools.recommendation.language import SHADES, SPELLINGS, SURE_COLOURS, gender_of
-from shopfloor.tools.recommendation.text import stem, stems
+from shopfloor.tools.recommendation.search_index import SearchIndex, build_index
+from shopfloor.tools.recommendation.text import label_stems, stem, stems
 
 Rows = NDArray[np.int32]
-MAX_ATTRIBUTE_WORDS = 4
+PRIOR_RATINGS = 8.0  # ratings that the shop's mean counts for in a product's own mean
 _AFTER_DOWN = frozenset(
     {"to", "the", "from", "a", "at", "in", "into", "on", "below", "when", "by"}
 )  # no feathers there
-_TRUE = frozenset({"yes", "true", "1", "y", "t"})
-_FALSE = frozenset({"no", "false", "0", "n", "f", "none", "null", ""})
-_NOT_ATTRIBUTES = ("colour", "color", "url", "link", "image", "photo", "review", "rating", "price", "id", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,10 @@ class Snapshot:
         head_share: of a stem, the share of its names that end with it.
         varied: rows whose variants carry sizes and colours of their own.
         age_low, age_high: years an attribute about age names ("3-9 years"); NaN where there is none.
-        monthly: units sold by calendar month, shape (N, 12); ``recent``: units of the last 60 days of the history.
+        search: BM25 over every word of a product.
+        monthly: units sold by calendar month, shape (N, 12); ``by_month``: of all products, shape (12,).
+        popular: units sold on a log scale, half of it from the newest 60 days of the history; the best is near 1.
+        liked: mean rating drawn to the shop's mean by few ratings, on a scale of the shop's own range, 0 to 1.
         has_stock: the shop counts stock at all.
     """
 
@@ -76,7 +76,10 @@ class Snapshot:
     age_low: NDArray[np.float64]
     age_high: NDArray[np.float64]
     monthly: NDArray[np.float32]
-    recent: NDArray[np.float64]
+    by_month: NDArray[np.float64]
+    popular: NDArray[np.float64]
+    liked: NDArray[np.float64]
+    search: SearchIndex
 
     def __len__(self) -> int:
         return len(self.sku)
@@ -93,7 +96,7 @@ def colour_words(text: str) -> tuple[str, ...]:
     """The colours a shop's colour field names: "Navy / White" → ("navy", "white"), "Dark Blue" → ("dark blue",)."""
     out: list[str] = []
     for part in text.replace("/", "|").replace(",", "|").replace("&", "|").replace(" and ", "|").split("|"):
-        words = [SPELLINGS.get(word, word) for word in stems(part)]
+        words = [SPELLINGS.get(word, word) for word in label_stems(part)]
         if words:
             out.append(" ".join(words))
     return tuple(dict.fromkeys(out))
@@ -124,7 +127,7 @@ class _Postings:
     """Row lists by key while they are being collected."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[int]] = defaultdict(list)
+        self._rows: dict[str, array[int]] = defaultdict(lambda: array("i"))
 
     def add(self, key: str, row: int) -> None:
         rows = self._rows[key]
@@ -156,13 +159,17 @@ class _Builder:
         variants = self._variants.get(str(product["sku"]), [])
         name = tuple(SPELLINGS.get(word, word) for word in stems(str(product["name"])))
         self.names.append(name)
+        texts = attribute_texts(str(product["attributes"]))
+        pairs = pairs_of(texts)
         self._prices(product["price"], variants)
-        self._words(row, name, product)
+        self._words(row, name, product, pairs)
         self._people(row, name, product["gender"])
         self._colours_and_sizes(row, name, product, variants)
         if product["brand"]:
-            self.brand.add(" ".join(stems(str(product["brand"]))), row)
-        self._attributes(row, str(product["attributes"]), variants)
+            self.brand.add(" ".join(label_stems(str(product["brand"]))), row)
+        self.ages.append(age_of(texts))
+        for pair in {*pairs, *(pair for variant in variants for pair in variant.options)}:
+            self.attribute[pair].append(row)
 
     def _prices(self, price: float | None, variants: Sequence[_Variant]) -> None:
         own = [v.price for v in variants if v.price is not None and v.available]
@@ -172,16 +179,16 @@ class _Builder:
         self.low.append(min(own, default=float("nan")))
         self.high.append(max(own, default=float("nan")))
 
-    def _words(self, row: int, name: tuple[str, ...], product: sqlite3.Row) -> None:
+    def _words(self, row: int, name: tuple[str, ...], product: sqlite3.Row, pairs: Sequence[tuple[str, str]]) -> None:
         category = str(product["category"] or "")
         if category:
             self.category.add(category.casefold(), row)
-        for word in dict.fromkeys((*name, *stems(category))):
+        for word in dict.fromkeys((*name, *label_stems(category))):
             self.stem.add(word, row)
-        facts = " ".join(_affirmed(attribute_pairs(str(product["attributes"]))))
-        text = " ".join(str(product[key] or "") for key in ("brand", "colour")) + " " + facts
+        facts = [word for part in _affirmed(pairs) for word in label_stems(part)]
+        text = " ".join(str(product[key] or "") for key in ("brand", "colour"))
         said = _not_denied(stems(str(product["description"])))
-        for word in dict.fromkeys((*name, *stems(category), *stems(text), *said)):
+        for word in dict.fromkeys((*name, *label_stems(category), *label_stems(text), *facts, *said)):
             self.text.add(word, row)
         heads = [word for word in name if word not in SHADES and not word.isdigit()]
         self.seen.update(set(name))
@@ -190,7 +197,7 @@ class _Builder:
 
     def _people(self, row: int, name: tuple[str, ...], value: object) -> None:
         text = str(value) if value else ""
-        gender = gender_of(text, stems(text)) if text else gender_of(" ", _strong(name))
+        gender = gender_of(text, label_stems(text)) if text else gender_of(" ", _strong(name))
         self.genders.append(gender)
         self.gender.add(gender or "", row)
 
@@ -213,23 +220,6 @@ class _Builder:
         for size, colour in pairs:
             self.combo[size, colour].append(row)
 
-    def _attributes(self, row: int, text: str, variants: Sequence[_Variant]) -> None:
-        self.ages.append(_age_of(text))
-        pairs = {pair for variant in variants for pair in variant.options}
-        pairs.update(attribute_pairs(text))
-        for pair in pairs:
-            self.attribute[pair].append(row)
-
-
-def _age_of(attributes: str) -> tuple[float, float]:
-    """The years that an attribute whose name speaks of age gives, (NaN, NaN) without one."""
-    for key, value in _attribute_texts(attributes):
-        if {"age", "ages"} & set(key.replace("_", " ").split()):
-            found = age_range(value)
-            if found is not None:
-                return found
-    return float("nan"), float("nan")
-
 
 def _not_denied(words: Sequence[str]) -> list[str]:
     """Words of a description that are not denied by a "no" or "without" just before them."""
@@ -249,35 +239,6 @@ def _strong(name: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in name if word in strong)
 
 
-def attribute_pairs(text: str) -> list[tuple[str, str]]:
-    """(key, value) stems of a JSON object of attributes; a true flag is (key, "yes"); long texts are left out."""
-    out: list[tuple[str, str]] = []
-    for key, value in _attribute_texts(text):
-        label = " ".join(stems(key.replace("_", " ")))
-        if any(word in label.split() for word in _NOT_ATTRIBUTES):
-            continue
-        for part in value.split("|"):
-            plain = " ".join(stems(part))
-            if plain in _TRUE:
-                out.append((label, "yes"))
-            elif plain in _FALSE:
-                out.append((label, "no"))
-            elif len(plain.split()) <= MAX_ATTRIBUTE_WORDS:
-                out.append((label, plain))
-    return out
-
-
-def _attribute_texts(text: str) -> list[tuple[str, str]]:
-    """The JSON object's entries as text, lists joined by "|"; nothing when it is not an object."""
-    try:
-        data: JsonValue = json.loads(text or "{}")
-    except ValueError:
-        return []
-    if not isinstance(data, dict):
-        return []
-    return [(key, "|".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in data.items()]
-
-
 def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
     """Read the active products. Run it off the event loop."""
     products = connection.execute(
@@ -293,6 +254,10 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
     stock = {str(r[0]): float(r[1]) for r in connection.execute("SELECT sku, sum(quantity) FROM stock GROUP BY sku")}
     skus = tuple(str(p["sku"]) for p in products)
     categories = builder.category.done()
+    units = np.asarray([max(0, p["units_sold"]) for p in products], dtype=np.float64)
+    rating = np.asarray([p["rating_mean"] or 0.0 for p in products], dtype=np.float64)
+    rated = np.asarray([p["rating_count"] for p in products], dtype=np.float64)
+    monthly = _monthly(connection, skus)
     return Snapshot(
         revision=read_revision(connection),
         currency=str(products[0]["currency"]) if products else "",
@@ -304,15 +269,15 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
         name_stems=tuple(builder.names),
         price_low=np.asarray(builder.low, dtype=np.float64),
         price_high=np.asarray(builder.high, dtype=np.float64),
-        units=np.asarray([max(0, p["units_sold"]) for p in products], dtype=np.float64),
-        rating=np.asarray([p["rating_mean"] or 0.0 for p in products], dtype=np.float64),
-        rating_count=np.asarray([p["rating_count"] for p in products], dtype=np.float64),
+        units=units,
+        rating=rating,
+        rating_count=rated,
         stock=np.asarray([stock.get(sku, 0.0) for sku in skus], dtype=np.float64),
         has_stock=bool(stock),
         gender=tuple(builder.genders),
         genders=builder.gender.done(),
         categories=categories,
-        category_stems={name: stems(name) for name in categories},
+        category_stems={name: label_stems(name) for name in categories},
         colours=builder.colour.done(),
         sizes=builder.size.done(),
         combos={key: np.asarray(rows, dtype=np.int32) for key, rows in builder.combo.items()},
@@ -324,9 +289,28 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
         head_share={word: count / builder.seen[word] for word, count in builder.last.items() if builder.seen[word]},
         age_low=np.asarray([age[0] for age in builder.ages], dtype=np.float64),
         age_high=np.asarray([age[1] for age in builder.ages], dtype=np.float64),
-        monthly=_monthly(connection, skus),
-        recent=_recent(connection, skus),
+        monthly=monthly,
+        by_month=monthly.sum(axis=0).astype(np.float64),
+        popular=0.5 * _log_scaled(units) + 0.5 * _log_scaled(_recent(connection, skus)),
+        liked=_shrunk(rating, rated),
+        search=build_index(connection),
     )
+
+
+def _log_scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs = np.log1p(values)
+    best = logs.max() if len(logs) else 0.0
+    return logs / best if best > 0 else logs
+
+
+def _shrunk(mean: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unrated products get the shop's mean; zeros where nothing is rated."""
+    if not count.sum():
+        return np.zeros(len(mean), dtype=np.float64)
+    centre = float((count * mean).sum() / count.sum())
+    shrunk = (count * mean + PRIOR_RATINGS * centre) / (count + PRIOR_RATINGS)
+    low, high = float(shrunk.min()), float(shrunk.max())
+    return (shrunk - low) / (high - low) if high > low else np.zeros(len(mean), dtype=np.float64)
 
 
 def _monthly(connection: sqlite3.Connection, skus: Sequence[str]) -> NDArray[np.float32]:

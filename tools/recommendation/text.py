@@ -9,6 +9,8 @@ _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _JOINED = (
     (re.compile(r"\b(?:t|tee)[\s-]?shirts?\b"), "tshirt"),
     (re.compile(r"\bx[\s-]+(?=large|small)"), "x"),
+)
+_APOSTROPHES = (
     (re.compile(r"(?<=\w)['\u2019]s\b"), ""),
     (re.compile(r"(?<=\w)['\u2019](?:m|re|ve|ll|d)\b"), ""),
     (re.compile(r"(?<=s)['\u2019](?=\s|$)"), ""),
@@ -35,9 +37,12 @@ class Token:
 
 def plain(text: str) -> str:
     """Lower case without accents, joined words unified ("T-Shirts" → "tshirt", "men's" → "men")."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    out = "".join(char for char in folded if not unicodedata.combining(char))
-    for pattern, replacement in _JOINED:
+    out = text.casefold()
+    if not out.isascii():
+        out = "".join(char for char in unicodedata.normalize("NFKD", out) if not unicodedata.combining(char))
+    for pattern, replacement in _JOINED if "shirt" in out or "x" in out else ():
+        out = pattern.sub(replacement, out)
+    for pattern, replacement in _APOSTROPHES if "'" in out or "\u2019" in out else ():
         out = pattern.sub(replacement, out)
     return out
 
@@ -68,4 +73,10 @@ def tokens_of_plain(text: str) -> list[Token]:
 
 def stems(text: str) -> tuple[str, ...]:
     """The stems of a text, in order."""
-    return tuple(token.stem for token in tokens(text))
+    return tuple(stem(word) for word in _WORD.findall(plain(text)))
+
+
+@lru_cache(maxsize=65_536)
+def label_stems(text: str) -> tuple[str, ...]:
+    """``stems`` of what many products share: categories, colours, names and values of attributes."""
+    return stems(text)

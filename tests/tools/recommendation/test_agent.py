@@ -15,7 +15,6 @@ from shopfloor.settings import Settings
 from shopfloor.store.database import Database, connect
 from shopfloor.tools.recommendation.agent import RecommendationAgent
 from shopfloor.tools.recommendation.query import Recommendation, RecommendQuery
-from shopfloor.tools.recommendation.retrieval import match_expression
 from shopfloor.tools.recommendation.tool import recommendation_tool
 from shopfloor.tools.recommendation.usage import ModelUsage
 
@@ -244,10 +243,6 @@ async def test_only_what_is_in_the_store(agent: RecommendationAgent, demo_path: 
 async def test_any_text_is_safe(agent: RecommendationAgent, text: str) -> None:
     answer = await ask(agent, text)
     assert len(answer.items) == 3
-
-
-def test_match_expression_quotes_everything() -> None:
-    assert match_expression(('a"b', "OR", "tshirt")) == '"a b" OR "OR" OR "t shirt"'
 
 
 async def test_langchain_tool(agent: RecommendationAgent) -> None:

@@ -41,10 +41,18 @@ def evaluate(
         int, typer.Option(min=0, help="Also learn from the cases themselves, held out in N folds (routing).")
     ] = 0,
     data: Annotated[Path | None, typer.Option(help="Folder to look for every suite's cases in (all).")] = None,
-    requests: Annotated[int, typer.Option(min=1, help="How many requests to make (requests, grounding, explanations).")] = 200,
+    requests: Annotated[
+        int, typer.Option(min=1, help="How many requests to make (requests, grounding, explanations).")
+    ] = 200,
     supervisor: Annotated[str | None, typer.Option(help="local or gemini (routing, chat).")] = None,
     runtime: Annotated[str | None, typer.Option(help="Another runtime for the local model.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter to evaluate, by its hash.")] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Leave a part out, to see what it brings: facets,behaviour (requests).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Let the local model join: kind,meaning,score (requests).")
+    ] = None,
 ) -> None:
     """Parse, run, print."""
     import asyncio
@@ -55,7 +63,7 @@ def evaluate(
     from shopfloor.evaluation.runner import EvalRequest, run_suite
     from shopfloor.settings import load_settings
 
-    options = {"supervisor": supervisor, "runtime": runtime, "adapter": adapter}
+    options = {"supervisor": supervisor, "runtime": runtime, "adapter": adapter, "without": without, "model": model}
     request = EvalRequest(
         cases=cases,
         shop=shop,

@@ -28,7 +28,7 @@ from shopfloor.settings import Settings
 SCORING_FIELDS = frozenset(
     {
         *("id", "gold", "intent", "slots", "label", "rule", "source", "license", "relevant", "relevant_new"),
-        *("expect", "constraints", "paraphrase_group"),
+        *("expect", "constraints", "keep", "best", "paraphrase_group"),
     }
 )
 

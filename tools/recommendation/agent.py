@@ -22,7 +22,7 @@ from shopfloor.settings import Settings
 from shopfloor.store.database import Database
 from shopfloor.tools.recommendation.behaviour import Past, load_past
 from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
-from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
+from shopfloor.tools.recommendation.constraints import Fit, Mask, denied_colour_rows, fit
 from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.explanation import stream_explanation
 from shopfloor.tools.recommendation.model_score import (
@@ -99,12 +99,14 @@ class RecommendationAgent:
         *,
         weights: RankingWeights | None = None,
         score_deadline_s: float = DEADLINE_S,
+        use_facets: bool = True,
     ) -> None:
         self._catalogue = catalogue
         self._runtime = runtime
         self._settings = settings
         self._weights = weights or RankingWeights()
         self._score_deadline_s = score_deadline_s
+        self._use_facets = use_facets
         self._loaded: tuple[Snapshot, Vocabulary] | None = None
         self._loading = asyncio.Lock()
 
@@ -195,7 +197,8 @@ class RecommendationAgent:
     ) -> Found:
         place, place_mask = find_place(connection, snapshot, query.city, query.store_id)
         allowed = self._allowed(snapshot, query)
-        fitting = fit(parsed, snapshot, place_mask, allowed)
+        asked = parsed if self._use_facets else ParsedRequest(exclude_skus=parsed.exclude_skus)
+        fitting = fit(asked, snapshot, place_mask, allowed)
         if (parsed.price_firm or parsed.degree_above is not None) and not fitting.mask.any():
             # Nothing is cheaper (dearer, warmer): the one that comes nearest, seen before or not, is the answer.
             edge = replace(parsed, exclude_skus=(), like_sku=None, degree_above=None)
@@ -237,6 +240,8 @@ class RecommendationAgent:
         signals = fused(parsed, snapshot, past, found, month, self._weights)
         if self._settings.out_of_stock == "demote" and snapshot.has_stock:
             signals["sold_out"] = np.where(snapshot.stock[rows] > 0, 0.0, self._weights.sold_out)
+        if parsed.not_colours:
+            signals["denied"] = np.where(denied_colour_rows(parsed, snapshot)[rows], self._weights.denied, 0.0)
         total = np.sum(list(signals.values()), axis=0) if signals else np.zeros(len(rows))
         best = best_rows(total, rows, max(MAX_CANDIDATES, query.count))
         chosen = [

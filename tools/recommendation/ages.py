@@ -5,7 +5,9 @@ import re
 _AGE = re.compile(
     r"(?:(?:aged?|turning|turns)\s+(?P<a>\d{1,2})(?!\w)(?:\s*(?:years?|yrs?)(?:\s+old)?)?|"
     r"(?P<b>\d{1,2})\s*-?\s*(?P<unit>years?|yrs?|y/?o|months?)(?!\w)(?:[\s-]*olds?)?|"
-    r"\bis\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?]|and\b|now\b)))"
+    r"(?:\bis|\bturned|\bjust)\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?)]|and\b|now\b|he\b|she\b|who\b))|"
+    r"\b(?:son|daughter|boy|girl|kid|child|toddler|teenager|(?:grand)(?:son|daughter|child)|nephew|niece)"
+    r"(?:\s*\(\s*|,\s*|\s+)(?P<d>\d{1,2})(?![\w.])(?!\s*(?:cm|eur|€|\$|£|pound|dollar|%)))"
 )
 # Not an age: how long something was had, lasts or is guaranteed.
 _NOT_AGE = re.compile(
@@ -25,10 +27,11 @@ def read_age(text: str) -> tuple[float | None, str]:
         bare = match["b"] is not None and "old" not in match.group() and "y/o" not in match.group()
         if bare and _NOT_AGE.search(text[: match.start()]) and "for my" not in text[: match.start()]:
             continue
-        value = float(match["a"] or match["b"] or match["c"])
+        value = float(match["a"] or match["b"] or match["c"] or match["d"])
         if (match["unit"] or "").startswith("month"):
             value /= 12
-        return value, text[: match.start()] + " " * (match.end() - match.start()) + text[match.end() :]
+        start = match.start("d") if match["d"] else match.start()
+        return value, text[:start] + " " * (match.end() - start) + text[match.end() :]
     return None, text
 
 

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.degrees import degree_scores
-from shopfloor.tools.recommendation.language import ACTIVITIES, FITS, KINDS, SHADES
+from shopfloor.tools.recommendation.kind_rows import kind_rows, named_rows, near_rows
+from shopfloor.tools.recommendation.language import ACTIVITIES, FITS, SHADES
+from shopfloor.tools.recommendation.measures import Measure, measure_rows
+from shopfloor.tools.recommendation.narrowing import CHILDREN, free_rows, has_word, is_for_child, narrowed, text_rows
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_for_age
 from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
 
 Mask = NDArray[np.bool_]
 PRICE_SLACK = 0.25
-CHILDREN = ("kids", "boys", "girls", "baby")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +43,14 @@ class Fit:
     relaxed: tuple[str, ...] = ()
 
 
-RELAX_ORDER = ("implied_price", "near_kind", "occasion", "said", "shade", "not_colour", "attribute", "brand", "colour", "price_near", "size", "price", "place", "age",
-               "kind", "gender")  # fmt: skip
-ALONE = frozenset(
-    {
-        "implied_price",
-        "near_kind",
-        "occasion",
-        "said",
-        "shade",
-        "not_colour",
-        "attribute",
-        "brand",
-        "colour",
-        "price_near",
-        "size",
-        "price",
-        "place",
-        "age",
-    }
-)
+RELAX_ORDER = ("implied_price", "near_use", "occasion", "said", "shade", "measure", "attribute", "brand", "colour", "for_children", "price_near", "size", "price", "place", "age",
+               "near_kind", "kind", "gender")  # fmt: skip
+ONLY_ALONE = frozenset({"for_children"})
+ALONE = frozenset(RELAX_ORDER) - {"kind", "gender"}
 
 
 def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, allowed: Mask | None = None) -> Fit:
-    """Find the rows that keep every constraint; relax in the stated order only when there are none.
+    """The rows that fit a request, and of those the ones that answer best to its words (:mod:`.narrowing`).
 
     Args:
         parsed: the request.
@@ -72,6 +58,22 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
         place: rows in stock where the shopper wants them; None: anywhere.
         allowed: rows that may be shown at all (never relaxed); None: all.
     """
+    found = _fit(parsed, snapshot, place, allowed)
+    if "kind" in found.relaxed:
+        return found
+    if not has_word(found.mask, parsed, snapshot):
+        near = replace(parsed, categories=(), head=(), near=parsed.head)
+        other = _fit(near, snapshot, place, allowed)
+        if not other.relaxed and has_word(other.mask, parsed, snapshot):
+            return replace(other, mask=narrowed(other.mask, parsed, snapshot))
+    mask = narrowed(found.mask, parsed, snapshot)
+    if parsed.not_colours and mask.any() and not (mask & ~denied_colour_rows(parsed, snapshot)).any():
+        return Fit(mask, (*found.relaxed, "not_colour"))
+    return Fit(mask, found.relaxed)
+
+
+def _fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None, allowed: Mask | None) -> Fit:
+    """Find the rows that keep every constraint; relax in the stated order only when there are none."""
     never = _excluded(parsed, snapshot)
     if allowed is not None:
         never &= allowed
@@ -85,15 +87,22 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
         mask = _meet(never, named, {}) if named else mask
         if mask.any():
             return Fit(mask)
-        constraints = named or constraints
+    if is_for_child(parsed):
+        constraints = _by_name(parsed, constraints, snapshot, near=True) or constraints
     for name in RELAX_ORDER:
         if name in ALONE and _has(constraints, name):
             mask = _meet(never, constraints, _choice(constraints, (name,)))
             if mask.any():
                 return Fit(mask, (name,))
+    return _with_less(never, constraints)
+
+
+def _with_less(never: Mask, constraints: Sequence[Constraint]) -> Fit:
+    """Give up one constraint after the other, for good."""
+    mask = _meet(never, constraints, {})
     given_up: list[str] = []
     for name in RELAX_ORDER:
-        if _has(constraints, name):
+        if _has(constraints, name) and name not in ONLY_ALONE:
             given_up.append(name)
             mask = _meet(never, constraints, _choice(constraints, given_up))
             if mask.any():
@@ -159,12 +168,19 @@ def _constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
         out.append(Constraint("attributes", exact, (("said", said), ("attribute", everything))))
     if parsed.categories or parsed.head:
         out.append(_kind_constraint(parsed, snapshot))
+    elif parsed.near:
+        out.append(Constraint("kind", near_rows(parsed.near, snapshot)))
     return [*out, *_meant_constraints(parsed, snapshot)]
 
 
 def _meant_constraints(parsed: ParsedRequest, snapshot: Snapshot) -> list[Constraint]:
     """What it must be more of than what was shown, and what it is for."""
     out: list[Constraint] = []
+    if parsed.measures:
+        kind = kind_rows(parsed, snapshot) if parsed.categories or parsed.head else _all(snapshot)
+        kept = measure_rows([Measure(*measure) for measure in parsed.measures], snapshot, np.flatnonzero(kind))
+        if kept is not None:
+            out.append(Constraint("measures", kept, (("measure", _all(snapshot)),)))
     if parsed.quality is not None and parsed.degree_above is not None:
         kind = kind_rows(parsed, snapshot) if parsed.categories or parsed.head else _all(snapshot)
         rows = np.flatnonzero(kind)
@@ -194,12 +210,14 @@ def _price_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
 def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
     """The kind of thing; a comparison ("cheaper") never leaves it."""
     exact = kind_rows(parsed, snapshot)
-    words = [near for word in parsed.head for near in KINDS.get(word, ())]
-    names = [name for name, stems in snapshot.category_stems.items() if set(stems) & set(words)]
-    near = exact | snapshot.mask(snapshot.categories[name] for name in names)
-    looser = (("near_kind", near),) if parsed.categories and parsed.occasion and names else ()
+    near = exact | near_rows(parsed.head, snapshot)
+    name = "near_use" if parsed.categories and parsed.occasion else "near_kind"
+    looser = ((name, near),) if parsed.head and (near & ~exact).any() else ()
+    if parsed.categories and parsed.head and parsed.gender is None and parsed.age is None:
+        looser = (*looser, ("for_children", exact | named_rows(parsed, snapshot)))
+    used = tuple(part for part in looser if part[0] == "near_use")
     compares = parsed.price_firm or parsed.degree_above is not None
-    return Constraint("kind", exact, looser if compares else (*looser, ("kind", _all(snapshot))))
+    return Constraint("kind", exact, used if compares else (*looser, ("kind", _all(snapshot))))
 
 
 def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
@@ -215,6 +233,8 @@ def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
 def _made_for(activity: str, snapshot: Snapshot) -> Mask:
     words = {activity, *ACTIVITIES[activity]}
     out = snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
+    if activity in {"gift", "present"}:  # "gift wrap" is no gift: only what the shop calls fit for one
+        out = np.zeros(len(snapshot), dtype=np.bool_)
     return out | snapshot.mask(rows for (_, value), rows in snapshot.attributes.items() if words & set(value.split()))
 
 
@@ -233,7 +253,11 @@ def _said_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
 
 
 def _by_name(
-    parsed: ParsedRequest, constraints: Sequence[Constraint], snapshot: Snapshot, *, near: bool = False
+    parsed: ParsedRequest,
+    constraints: Sequence[Constraint],
+    snapshot: Snapshot,
+    *,
+    near: bool = False,
 ) -> list[Constraint]:
     """The same constraints with the kind read from names: a child's jacket may stand under "Kids wear".
 
@@ -243,9 +267,8 @@ def _by_name(
         return []
     named = named_rows(parsed, snapshot)
     if near:
-        words = [word for head in parsed.head for word in KINDS.get(head, ())]
-        named |= snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
-    if parsed.gender not in CHILDREN:
+        named |= near_rows(parsed.head, snapshot)
+    if parsed.gender not in CHILDREN and parsed.age is None:
         named &= ~snapshot.mask(snapshot.genders[name] for name in CHILDREN if name in snapshot.genders)
     named |= kind_rows(parsed, snapshot)
     return [replace(c, mask=named) if c.name == "kind" else c for c in constraints]
@@ -255,7 +278,8 @@ def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     """Rows that no exclusion forbids (colours aside)."""
     bad = snapshot.mask(snapshot.brands[brand] for brand in parsed.not_brands if brand in snapshot.brands)
     bad |= snapshot.mask(snapshot.categories[name] for name in parsed.not_categories if name in snapshot.categories)
-    bad |= snapshot.mask(snapshot.text_stems[word] for word in parsed.not_terms if word in snapshot.text_stems)
+    for word in parsed.not_terms:
+        bad |= text_rows(word, snapshot) & ~free_rows(word, snapshot)
     bad |= snapshot.mask(rows for pair in parsed.not_attributes for rows in _denied_postings(snapshot, *pair))
     bad |= snapshot.mask(
         snapshot.stems[word] for _, value in parsed.not_attributes for word in value.split() if word in snapshot.stems
@@ -269,11 +293,16 @@ def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
 
 
 def _not_colours(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
+    """Rows that can be had in another colour; those that come in none of the unwanted are ranked before the others."""
+    wanted = [name for name in snapshot.colours if not is_unwanted(name, parsed.not_colours)]
+    other = snapshot.mask(snapshot.colours[name] for name in wanted)
+    return Constraint("not_colours", ~denied_colour_rows(parsed, snapshot) | other)
+
+
+def denied_colour_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows that also come in a colour that is not wanted."""
     unwanted = [name for name in snapshot.colours if is_unwanted(name, parsed.not_colours)]
-    wanted = [name for name in snapshot.colours if name not in unwanted]
-    strict = ~snapshot.mask(snapshot.colours[name] for name in unwanted)
-    other = strict | snapshot.mask(snapshot.colours[name] for name in wanted)
-    return Constraint("not_colours", strict, (("not_colour", other),))
+    return snapshot.mask(snapshot.colours[name] for name in unwanted)
 
 
 def is_unwanted(colour: str, unwanted: Sequence[str]) -> bool:
@@ -351,19 +380,4 @@ def _denied_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
         ends = [rows for (name, text), rows in snapshot.attributes.items()
                 if name == key and any(word.endswith(value) for word in text.split())]  # fmt: skip
         out.extend(ends)
-    return out
-
-
-def kind_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
-    """Rows of any wanted category, else rows that the head words name."""
-    if parsed.categories:
-        return snapshot.mask(snapshot.categories[name] for name in parsed.categories if name in snapshot.categories)
-    return named_rows(parsed, snapshot)
-
-
-def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
-    """Rows whose name or category has every head word."""
-    out = _all(snapshot)
-    for word in parsed.head:
-        out &= snapshot.mask([snapshot.stems[word]] if word in snapshot.stems else [])
     return out

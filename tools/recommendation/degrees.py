@@ -38,6 +38,7 @@ _MEASURES: Mapping[str, tuple[frozenset[str], int]] = MappingProxyType({
 })  # fmt: skip
 _SAME = MappingProxyType({"large": "big", "roomy": "big", "spacious": "big", "tiny": "small", "compact": "small",
                           "cosy": "warm", "cozy": "warm", "lightweight": "light", "slim": "thin"})  # fmt: skip
+MEASURED = frozenset({*_MEASURES, *_SAME}) - {"light"}  # words of degree; "light" is also a lamp
 _WORDS = "|".join(sorted({*_MEASURES, *_SAME}, key=len, reverse=True))
 _SUPERLATIVE = re.compile(rf"\b(?:(?:most|very) (?P<most>{_WORDS})|(?P<stem>[a-z]{{3,}}?)(?P<end>i?est))\b")
 _COMPARATIVE = re.compile(

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shopfloor.tools.recommendation.language import BREAKS, EMPTY_WORDS, GENDERS, KINDS, OCCASIONS
+from shopfloor.tools.recommendation.compounds import side_by_side
+from shopfloor.tools.recommendation.degrees import MEASURED
+from shopfloor.tools.recommendation.language import (
+    ACTIVITIES,
+    BREAKS,
+    EMPTY_WORDS,
+    GENDERS,
+    KINDS,
+    OCCASIONS,
+    SAME,
+    SHADES,
+    SIZE_WORDS,
+)
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token
 from shopfloor.tools.recommendation.vocabulary import Vocabulary
@@ -11,6 +23,12 @@ from shopfloor.tools.recommendation.vocabulary import Vocabulary
 _MAIN_VERBS = frozenset({"need", "want", "looking", "look", "show", "recommend", "find", "buy", "get", "suggest", "have",
                          "sell", "give", "searching", "like", "love"})  # fmt: skip
 _WEAK_CLAUSES = frozenset({"with", "without", "like", "which", "that", "who", "because", "from", "about"})
+# How many, not what: a set of tea towels is tea towels.
+_UNITS = frozenset({"set", "pack", "packet", "bundle", "selection", "collection", "range", "piece", "pair"})
+_TELLING = frozenset({"with", "in", "of", "on"})  # what follows describes the thing
+_LONGEST_TELLING = 3  # words; more is a story
+_LONG_ENOUGH = 4  # letters of a word that may end a longer one
+_MANY = 2  # times as many names: then that word is the thing
 _HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the thing, not its description
 
 
@@ -66,23 +84,26 @@ def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
     found = [category for category in (_categories(words, snapshot) for words in _groups(clause)) if category]
     categories = tuple(dict.fromkeys(name for group in found for name in group))
     if categories:
-        return Kind(categories=categories, head=_naming_word(clause, categories, snapshot))
+        return Kind(categories=categories, head=_naming_word(clause, categories, snapshot) if len(found) == 1 else ())
     head = _head(clause, snapshot)
     if head is None:
         return None
-    for word in (head, *KINDS.get(head, ())):
-        named = _categories((word,), snapshot)
+    for name in (head, *SAME.get(head, ()), *_longer(head, snapshot), *KINDS.get(head, ())):
+        words = tuple(name.split())
+        if name in KINDS.get(head, ()) and len(words) == 1 and not _ends_names(name, snapshot):
+            continue
+        named = _categories(words, snapshot) if len(words) == 1 else _whole_categories(words, snapshot)
         if named:
-            return Kind(categories=named, head=(word,))
-        if word in snapshot.stems:
-            return Kind(head=(word,))
+            return Kind(categories=named, head=(head,))
+        if together(words, snapshot):
+            return Kind(head=(head,) if name in SAME.get(head, ()) else words)
     return None
 
 
 def _naming_word(clause: _Clause, categories: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
-    """The one word of the clause that the categories go by; none when several kinds are asked for at once."""
+    """The one word of the clause that the categories go by."""
     words = [t.stem for t in clause.words if any(t.stem in snapshot.category_stems[name] for name in categories)]
-    return tuple(words[-1:]) if len(_groups(clause)) == 1 else ()
+    return tuple(words[-1:])
 
 
 def _groups(clause: _Clause) -> list[tuple[str, ...]]:
@@ -100,7 +121,7 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
     """Categories that a noun phrase names: wholly, else by its last word that any category has."""
     have = set(words)
     whole = [name for name, stems in snapshot.category_stems.items() if stems and have.issuperset(stems)]
-    if whole:
+    if whole and not _only_before(words, whole, snapshot):
         most = max(len(snapshot.category_stems[name]) for name in whole)
         return tuple(name for name in whole if len(snapshot.category_stems[name]) == most)
     for word in reversed(words):
@@ -115,17 +136,25 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
     return ()
 
 
+def _only_before(words: Sequence[str], whole: Sequence[str], snapshot: Snapshot) -> bool:
+    """Whether the category's word only stands before another thing that the shop has: a desk lamp is no desk."""
+    if len(words) < 2 or any(words[-1] in snapshot.category_stems[name] for name in whole):
+        return False
+    before = any(words[-2] in snapshot.category_stems[name] for name in whole)
+    thing = snapshot.head_share.get(words[-1], 0.0) >= _HEAD_SHARE
+    return before and thing and side_by_side(words[-2], words[-1], snapshot)
+
+
 def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
     words = _things(clause)
-    for word in reversed(words):
-        if word in KINDS and _reachable(word, snapshot):
-            return word
-    for word in reversed(words):
-        if word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE and word not in OCCASIONS:
-            return word
+    for place in range(len(words) - 1, -1, -1):
+        if (place and words[place] in _UNITS) or words[place] in OCCASIONS or _only_describes(words[place]):
+            continue
+        if _is_thing(words[place], snapshot):
+            return _rather(words[: place + 1], snapshot)
     if clause.intro:
         return None
-    known = [word for word in words if word in snapshot.stems and not word.isdigit()]
+    known = [w for w in words if w in snapshot.stems and not w.isdigit() and w not in ACTIVITIES]
     things = [word for word in known if word not in OCCASIONS]
     vague = {"gift", "present", "something", "anything", "outfit", "stuff"} & {t.stem for t in clause.words}
     return (things or ([] if vague else known) or [None])[-1]
@@ -136,8 +165,114 @@ def _things(clause: _Clause) -> list[str]:
     return [t.stem for t in clause.words if not {t.stem, t.word} & EMPTY_WORDS and t.stem not in GENDERS]
 
 
+def _only_describes(word: str) -> bool:
+    """A size or a colour is never the thing, however many names end with it."""
+    return word in SIZE_WORDS or word in SHADES or word in MEASURED
+
+
+def _is_thing(word: str, snapshot: Snapshot) -> bool:
+    if word in KINDS or word in SAME:
+        return _reachable(word, snapshot)
+    return word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE
+
+
+def _longer(head: str, snapshot: Snapshot) -> list[str]:
+    """Categories' words that end with a word the shop does not have by itself: a headlamp is a lamp."""
+    if head in snapshot.stems or len(head) < _LONG_ENOUGH:
+        return []
+    words = {word for stems in snapshot.category_stems.values() for word in stems}
+    return sorted(word for word in words if word.endswith(head))
+
+
+def _ends_names(word: str, snapshot: Snapshot) -> bool:
+    """Whether a word is a category's or ends enough names to be a thing here ("light" may only describe)."""
+    named = any(word in stems for stems in snapshot.category_stems.values())
+    return named or snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE
+
+
+def _rather(words: Sequence[str], snapshot: Snapshot) -> str:
+    """The thing: the last word, unless no name has it beside the others and one of them is far more of a thing here."""
+    last = words[-1]
+    others = [word for word in words[:-1] if word in snapshot.stems and not _only_describes(word)]
+    if (
+        not others
+        or last in SAME
+        or last not in snapshot.stems
+        or any(together((word, last), snapshot) for word in others)
+    ):
+        return last
+    best = max(others, key=lambda word: len(snapshot.stems[word]))
+    many = len(snapshot.stems[best]) >= _MANY * len(snapshot.stems[last])
+    return best if many and best not in OCCASIONS else last
+
+
+def together(words: Sequence[str], snapshot: Snapshot) -> bool:
+    """Whether some name or category has all the words."""
+    rows: set[int] | None = None
+    for word in words:
+        if word not in snapshot.stems:
+            return False
+        own = set(snapshot.stems[word].tolist())
+        rows = own if rows is None else rows & own
+    return bool(rows)
+
+
 def _reachable(word: str, snapshot: Snapshot) -> bool:
-    return any(w in snapshot.stems for w in (word, *KINDS.get(word, ())))
+    names = (word, *SAME.get(word, ()), *_longer(word, snapshot), *KINDS.get(word, ()))
+    return any(together(name.split(), snapshot) for name in names)
+
+
+def _whole_categories(words: Sequence[str], snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(name for name, stems in snapshot.category_stems.items() if stems and set(words).issuperset(stems))
+
+
+def read_description(
+    tokens: Sequence[Token], free: set[int], text: str, kind: Kind, snapshot: Snapshot
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Words before the thing ("*lunch* bag"), and words that describe it ("with dinosaurs", "…, vanilla")."""
+    named = {*kind.head, *(word for name in kind.categories for word in snapshot.category_stems[name])}
+    named |= {word for head in kind.head for word in (head, *KINDS.get(head, ()))}
+    named |= {word for word, same in SAME.items() if set(same) & set(kind.head) or word in kind.head}
+    heads = [index for index, token in enumerate(tokens) if token.stem in named and index in free]
+    if not heads:
+        return (), ()
+    place = heads[-1]
+    before: list[str] = []
+    for index in range(place - 1, -1, -1):
+        token = tokens[index]
+        gap = text[token.end : tokens[index + 1].start]
+        if gap.strip(" -'") or {token.word, token.stem} & (EMPTY_WORDS | BREAKS):
+            break
+        if index in free and token.stem not in GENDERS and token.stem not in named and token.stem not in _UNITS:
+            before.extend([token.stem] if token.stem.isalpha() else [])
+    described: list[str] = []
+    for intro, part in _parts_after(tokens, place, text):
+        words = [
+            tokens[i].stem
+            for i in part
+            if i in free and not {tokens[i].stem, tokens[i].word} & EMPTY_WORDS and tokens[i].stem not in GENDERS
+        ]
+        if intro in _TELLING and len(words) <= _LONGEST_TELLING and not any(tokens[i].word == "my" for i in part):
+            described.extend(w for w in words if w not in ACTIVITIES and w not in _UNITS and w.isalpha())
+    kept = tuple(word for word in dict.fromkeys(described) if word not in before and word not in named)
+    return tuple(before), kept
+
+
+def _parts_after(tokens: Sequence[Token], place: int, text: str) -> list[tuple[str, list[int]]]:
+    """The clauses after the thing, each by the word that opens it; what follows at once or after a comma is "with"."""
+    out: list[tuple[str, list[int]]] = [("with", [])]
+    for index in range(place + 1, len(tokens)):
+        token = tokens[index]
+        gap = text[tokens[index - 1].end : token.start]
+        if token.word in BREAKS or token.word in _MAIN_VERBS:
+            out.append((token.word, []))
+        elif "," in gap:
+            out.append(("with", [index]))
+        elif gap.strip(" -'&+/"):
+            out.append(("", [index]))
+        else:
+            out[-1][1].append(index)
+    return out
 
 
 def _unknown_kind(main: Sequence[_Clause], vocabulary: Vocabulary, snapshot: Snapshot) -> Kind:

@@ -43,23 +43,36 @@ SPELLINGS: Mapping[str, str] = MappingProxyType({
 
 # What people call the same kind of thing. The first that the catalogue knows counts.
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "pant": ("trouser",), "trouser": ("pant",), "chino": ("trouser", "pant"), "slack": ("trouser", "pant"),
+    "pant": ("trouser", "jean", "legging"), "trouser": ("pant", "jean", "chino"), "jean": ("denim", "trouser", "pant"), "chino": ("trouser", "pant"), "slack": ("trouser", "pant"),
+    "underwear": ("base layer", "thermal", "lingerie", "boxer", "brief"), 
     "jumper": ("sweater", "pullover", "knitwear"), "pullover": ("sweater", "jumper", "knitwear"),
     "sweater": ("jumper", "pullover", "knitwear"), "cardigan": ("sweater", "jumper", "knitwear"),
     "sweatshirt": ("hoodie", "sweater"), "hoody": ("hoodie",), "hoodie": ("sweatshirt",),
-    "anorak": ("jacket", "coat"), "parka": ("coat", "jacket"), "raincoat": ("coat", "jacket"),
-    "windbreaker": ("jacket",), "jacket": ("coat", "outerwear"), "coat": ("jacket", "outerwear"),
+    "anorak": ("jacket", "coat"), "parka": ("coat", "jacket"), "raincoat": ("rain jacket", "rain coat", "coat", "jacket"),
+    "windbreaker": ("wind jacket", "jacket"), "windcheater": ("wind jacket", "jacket"), "puffer": ("down jacket", "jacket"),
+    "wellie": ("wellington", "rubber boot", "gumboot", "boot"), "wellington": ("wellie", "rubber boot", "boot"),
+    "gumboot": ("wellie", "wellington", "boot"), "heel": ("pump", "court shoe"), "pump": ("heel",), "jacket": ("coat", "outerwear"), "coat": ("jacket", "outerwear"),
     "sneaker": ("trainer", "shoe", "footwear"), "trainer": ("sneaker", "shoe", "footwear"),
     "shoe": ("footwear", "sneaker"), "boot": ("footwear", "shoe"), "sandal": ("footwear", "shoe"),
     "footwear": ("shoe", "boot", "sneaker"), "slipper": ("footwear", "shoe"),
-    "rucksack": ("backpack", "daypack", "bag"), "backpack": ("rucksack", "daypack", "bag"),
+    "rucksack": ("backpack", "daypack", "pack", "bag"), "backpack": ("rucksack", "daypack", "pack", "bag"),
     "daypack": ("backpack", "rucksack", "bag"), "handbag": ("bag", "purse"), "purse": ("handbag", "bag", "wallet"),
-    "beanie": ("hat", "headwear"), "cap": ("hat", "headwear"), "hat": ("headwear", "cap", "beanie"),
+    "brolly": ("umbrella",), "umbrella": ("parasol",), "thermos": ("flask", "vacuum flask", "bottle"), "flask": ("thermos", "bottle"),
+    "headtorch": ("headlamp", "headlight", "torch"), "headlamp": ("headtorch", "headlight", "torch"),
+    "torch": ("flashlight", "headlamp"), "flashlight": ("torch", "headlamp"), "cooker": ("stove", "hob"),
+    "cutlery": ("flatware", "silverware"), "silverware": ("cutlery",), "saucepan": ("pan", "pot"), "cookware": ("pan", "cook set"),
+    "teapot": ("tea pot",), "teacup": ("tea cup", "cup"), "cookie": ("biscuit",), "biscuit": ("cookie",),
+    "eraser": ("rubber",), "diary": ("journal", "planner"), "hanger": ("hook",), "candlestick": ("candle holder",),
+    "tealight": ("t light",), "bookmark": ("page marker",), "novel": ("book", "fiction"),
+    "spanner": ("wrench",), "wrench": ("spanner",), "hoover": ("vacuum", "vacuum cleaner"), "vacuum": ("hoover",),
+    "crisp": ("chip", "snack"), "soda": ("soft drink", "lemonade"), "candy": ("sweet", "confectionery"),
+    "nappy": ("diaper",), "diaper": ("nappy",), "pram": ("pushchair", "stroller"), "stroller": ("pushchair", "pram"),
+    "pushchair": ("stroller", "pram"), "tap": ("faucet",), "faucet": ("tap",), "bulb": ("lamp", "light"), "duvet": ("comforter",),    "beanie": ("hat", "headwear"), "cap": ("hat", "headwear"), "hat": ("headwear", "cap", "beanie"),
     "glove": ("mitten",), "mitten": ("glove",), "tshirt": ("top", "shirt"), "blouse": ("shirt", "top"),
     "vest": ("gilet", "waistcoat"), "gilet": ("vest",), "pyjama": ("nightwear", "sleepwear"),
     "nightgown": ("pyjama", "nightwear"), "tights": ("legging",), "legging": ("tight",),
     "sofa": ("couch",), "couch": ("sofa",), "rug": ("carpet",), "carpet": ("rug",), "cup": ("mug",), "mug": ("cup",),
-    "lamp": ("light", "lighting"), "notebook": ("laptop", "journal"), "laptop": ("notebook", "computer"),
+    "lamp": ("light", "lighting"), "notebook": ("journal",), "laptop": ("computer",),
     "mobile": ("smartphone", "phone"), "phone": ("smartphone", "mobile"), "cellphone": ("smartphone", "phone"),
     "tv": ("television",), "television": ("tv",), "bike": ("bicycle",), "bicycle": ("bike",),
     "fridge": ("refrigerator",), "earphone": ("headphone", "earbud"), "headphone": ("earphone", "headset"),
@@ -67,16 +80,39 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "tent": ("shelter",), "swimsuit": ("swimwear",), "bikini": ("swimwear",), "bra": ("underwear", "lingerie"),
 })  # fmt: skip
 
+# Other words for the very same thing: who asks for one is shown all. Words written together stand for "piggy bank" and so on.
+_PACKS = ("backpack", "rucksack", "daypack", "day pack", "trekking pack", "hiking pack", "travel pack", "school bag")
+_FRAMES = ("photo frame", "picture frame")
+SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    **dict.fromkeys(("backpack", "rucksack", "daypack"), _PACKS),
+    **dict.fromkeys(("sneaker", "trainer"), ("sneaker", "trainer")),
+    **dict.fromkeys(("jumper", "sweater", "pullover"), ("jumper", "sweater", "pullover")),
+    **dict.fromkeys(("umbrella", "brolly"), ("umbrella", "brolly")),
+    **dict.fromkeys(("wellie", "wellington", "gumboot"), ("wellie", "wellington", "gumboot")),
+    **dict.fromkeys(("spanner", "wrench"), ("spanner", "wrench")),
+    **dict.fromkeys(("torch", "flashlight"), ("torch", "flashlight")),
+    **dict.fromkeys(("cookie", "biscuit"), ("cookie", "biscuit")),
+    **dict.fromkeys(("eraser", "rubber"), ("eraser", "rubber")),
+    **dict.fromkeys(("couch", "sofa", "settee"), ("couch", "sofa", "settee")),
+    **dict.fromkeys(("headtorch", "headlamp"), ("headtorch", "headlamp", "head torch", "headlight")),
+    **dict.fromkeys(("phone", "smartphone", "mobile", "cellphone"), ("phone", "smartphone", "mobile", "cellphone")),
+    **dict.fromkeys(("earphone", "earbud"), ("earphone", "earbud")),
+    **dict.fromkeys(("photoframe", "pictureframe"), _FRAMES),
+    **dict.fromkeys(("piggybank", "moneybank", "moneybox"), ("piggy bank", "money bank", "money box", "moneybox")),
+    **dict.fromkeys(("wrappingpaper", "giftwrap"), ("wrapping paper", "gift wrap", "giftwrap", "wrap")),
+    "longjohn": ("long john", "legging", "base layer", "thermal"), "teapot": ("teapot", "tea pot"),
+})  # fmt: skip
+
 GENDERS: Mapping[str, str] = MappingProxyType({
-    **dict.fromkeys(("man", "male", "gent", "gentleman", "mens", "guy", "bloke", "him", "his", "husband", "boyfriend",
+    **dict.fromkeys(("man", "male", "gent", "gentleman", "mens", "guy", "bloke", "him", "his", "husband", "hubby", "boyfriend",
                      "dad", "father", "daddy", "grandfather", "grandpa", "grandad", "uncle", "brother", "herren",
                      "masculine", "groom"), "men"),
     **dict.fromkeys(("woman", "female", "lady", "womens", "her", "wife", "girlfriend", "mum", "mom", "mother", "mummy",
-                     "grandmother", "grandma", "granny", "aunt", "auntie", "sister", "damen", "feminine", "bride",
+                     "grandmother", "grandma", "granny", "nan", "nana", "gran", "aunt", "auntie", "sister", "damen", "feminine", "bride",
                      "ladie"), "women"),
     **dict.fromkeys(("boy", "son", "grandson", "nephew"), "boys"),
     **dict.fromkeys(("girl", "daughter", "granddaughter", "niece"), "girls"),
-    **dict.fromkeys(("kid", "child", "toddler", "grandchild", "junior", "youth", "teen", "teenager"), "kids"),
+    **dict.fromkeys(("kid", "child", "toddler", "grandchild", "junior", "youth", "teen", "teenager", "teenage"), "kids"),
     **dict.fromkeys(("baby", "newborn", "infant"), "baby"),
     "unisex": "unisex",
 })  # fmt: skip
@@ -102,6 +138,15 @@ OCCASIONS = frozenset({
     "interview", "vacation", "festival", "trekking", "climbing", "skiing", "swimming", "trip", "weekend",
 })  # fmt: skip
 
+# Who does something asks for what it is done with.
+DOERS: Mapping[str, str] = MappingProxyType({
+    "hiker": "hiking", "runner": "running", "jogger": "running", "camper": "camping", "skier": "skiing", "cyclist": "cycling",
+    "biker": "cycling", "traveller": "travel", "traveler": "travel", "climber": "climbing", "swimmer": "swimming",
+    "gardener": "garden", "run": "running", "angler": "fishing", "fisherman": "fishing", "trekker": "trekking", "commuter": "commute",
+    "hike": "hiking", "trek": "trekking", "ski": "skiing", "travelling": "travel", "traveling": "travel",
+    "gardening": "garden", "commuting": "commute", "jogging": "running", "rainy": "rain", "snowy": "snow",
+})  # fmt: skip
+
 # What a product says of itself that is made for this; gifts and dates of the year are no such thing.
 ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "hiking": ("hike", "trekking", "trail"), "trekking": ("hiking", "trek", "hike", "trail"), "running": ("run", "jogging"),
@@ -109,11 +154,11 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "yoga": (), "beach": ("sun", "summer", "swimming"), "rain": ("waterproof", "rainproof", "raincoat", "resistant"),
     "snow": ("winter", "ski"), "skiing": ("ski",), "winter": ("snow",), "summer": (), "cycling": ("bike", "bicycle"),
     "commute": ("commuter", "commuting"), "fishing": (), "climbing": ("climb",), "swimming": ("swim",),
-    "interview": ("formal", "office"),
+    "interview": ("formal", "office"), "party": ("celebration",), "wedding": ("formal", "party"), "gift": (), "present": ("gift",),
 })  # fmt: skip
 
 # Never the kind of thing that is asked for, and never a word to search by.
-EMPTY_WORDS = frozenset(["a", "an", "and", "any", "anything", "are", "as", "at", "be", "been", "but", "buy", "by", "can", "could", "d", "do", "does", "else", "fit", "fits", "find", "for", "from", "get", "give", "go", "good", "got", "great", "has", "have", "having", "he", "hello", "help", "hey", "hi", "how", "i", "if", "i'd", "in", "into", "is", "it", "its", "just", "kind", "let", "like", "ll", "look", "looking", "love", "m", "made", "make", "may", "maybe", "me", "might", "mine", "more", "most", "my", "need", "nice", "no", "not", "now", "of", "ok", "on", "one", "or", "our", "out", "over", "please", "pls", "prefer", "product", "products", "recommend", "recommendation", "request", "s", "see", "sell", "she", "shop", "show", "so", "some", "somebody", "someone", "something", "sort", "stuff", "such", "suggest", "suggestion", "sure", "t", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "things", "think", "this", "those", "to", "too", "try", "up", "us", "use", "very", "want", "wanted", "wants", "was", "we", "what", "when", "where", "which", "who", "will", "wish", "with", "without", "would", "yes", "you", "your", "ideal", "best", "nicest", "cool", "lovely", "beautiful", "pretty", "really", "quite", "rather", "available", "stock", "option", "options", "item", "items", "choose", "pick", "bring", "also", "ask", "well", "day", "year", "month", "old", "new", "about", "around", "under", "below", "above", "between", "less", "than", "only", "ever", "even", "again", "already", "both", "all", "same", "similar", "size", "sized", "colour", "coloured", "colored", "price", "priced", "cost", "costs", "budget", "cheap", "expensive", "cheaper", "affordable", "euro", "eur", "dollar", "usd", "pound", "gbp", "rupee", "inr", "quid", "buck", "last", "first", "second", "third", "fourth", "fifth", "next", "previous", "another", "other", "others", "different", "instead", "except", "per", "piece", "pair", "couple", "few", "lot", "lots", "number", "popular", "rated", "rating", "top", "bestseller", "bestselling", "premium", "luxury", "afford", "spend", "spending", "max", "maximum", "min", "minimum", "most", "least", "up", "exactly", "currently", "soon", "today", "tomorrow", "something's", "i'm", "don", "doesn", "isn", "aren", "won", "ain", "re", "ve", "am", "been", "being", "were", "had", "did", "done", "say", "said", "tell", "know", "could", "should", "must", "shall", "surprise", "ideas", "idea", "inspiration", "inspire", "gifts", "brand", "made-by", "wear", "wearing", "clothes", "clothing"]) | {"cheapest", "priciest", "dearest", "costliest", "fanciest", "much", "many", "service", "highest", "lowest", "greatest", "finest", "dearer", "pricier", "gift", "present", "person", "everyone", "everybody", "anyone", "anybody", "feel", "im", "id"}  # fmt: skip
+EMPTY_WORDS = frozenset(["a", "an", "and", "any", "anything", "are", "as", "at", "be", "been", "but", "buy", "by", "can", "could", "d", "do", "does", "else", "fit", "fits", "find", "for", "from", "get", "give", "go", "good", "got", "great", "has", "have", "having", "he", "hello", "help", "hey", "hi", "how", "i", "if", "i'd", "in", "into", "is", "it", "its", "just", "kind", "let", "like", "ll", "look", "looking", "love", "m", "made", "make", "may", "maybe", "me", "might", "mine", "more", "most", "my", "need", "nice", "no", "not", "now", "of", "ok", "on", "one", "or", "our", "out", "over", "please", "pls", "prefer", "product", "products", "recommend", "recommendation", "request", "s", "see", "sell", "she", "shop", "show", "so", "some", "somebody", "someone", "something", "sort", "stuff", "such", "suggest", "suggestion", "sure", "t", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "things", "think", "this", "those", "to", "too", "try", "up", "us", "use", "very", "want", "wanted", "wants", "was", "we", "what", "when", "where", "which", "who", "will", "wish", "with", "without", "would", "yes", "you", "your", "ideal", "best", "nicest", "cool", "lovely", "beautiful", "pretty", "really", "quite", "rather", "available", "stock", "option", "options", "item", "items", "choose", "pick", "bring", "also", "ask", "well", "day", "year", "month", "old", "new", "about", "around", "under", "below", "above", "between", "less", "than", "only", "ever", "even", "again", "already", "both", "all", "same", "similar", "size", "sized", "colour", "coloured", "colored", "price", "priced", "cost", "costs", "budget", "cheap", "expensive", "cheaper", "affordable", "euro", "eur", "dollar", "usd", "pound", "gbp", "rupee", "inr", "quid", "buck", "last", "first", "second", "third", "fourth", "fifth", "next", "previous", "another", "other", "others", "different", "instead", "except", "per", "piece", "pair", "couple", "few", "lot", "lots", "number", "popular", "rated", "rating", "top", "bestseller", "bestselling", "premium", "luxury", "afford", "spend", "spending", "max", "maximum", "min", "minimum", "most", "least", "up", "exactly", "currently", "soon", "today", "tomorrow", "something's", "i'm", "don", "doesn", "isn", "aren", "won", "ain", "re", "ve", "am", "been", "being", "were", "had", "did", "done", "say", "said", "tell", "know", "could", "should", "must", "shall", "surprise", "ideas", "idea", "inspiration", "inspire", "gifts", "brand", "made-by", "wear", "wearing", "clothes", "clothing"]) | {"cheapest", "priciest", "dearest", "costliest", "fanciest", "much", "many", "service", "highest", "lowest", "greatest", "finest", "dearer", "pricier", "gift", "present", "person", "everyone", "everybody", "anyone", "anybody", "feel", "im", "id", "everything", "actually", "gear", "outfit", "cheapish", "lookin", "havent", "dont", "ur", "u", "wanna", "gonna", "gotta", "pair", "neither", "nor", "either", "each", "apiece", "every", "bit", "little"}  # fmt: skip
 
 # The kind of thing asked for stands before one of these: "jacket FOR hiking WITH a hood".
 BREAKS = frozenset({

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shopfloor.tools.recommendation.ages import read_age
-from shopfloor.tools.recommendation.constraints import kind_rows
+from shopfloor.tools.recommendation.compounds import as_the_shop_writes
 from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
-from shopfloor.tools.recommendation.kinds import Kind, find_kind
+from shopfloor.tools.recommendation.kind_rows import kind_rows
+from shopfloor.tools.recommendation.kinds import Kind, find_kind, read_description
 from shopfloor.tools.recommendation.language import (
+    DOERS,
     EMPTY_WORDS,
     GENDERS,
     NUMBER_WORDS,
@@ -22,9 +24,10 @@ from shopfloor.tools.recommendation.language import (
     SURE_COLOURS,
     WEAK_GENDER,
 )
+from shopfloor.tools.recommendation.measures import read_measures
 from shopfloor.tools.recommendation.prices import read_prices
 from shopfloor.tools.recommendation.query import Order, ParsedRequest
-from shopfloor.tools.recommendation.sizes import read_sizes
+from shopfloor.tools.recommendation.sizes import labels_of, read_sizes
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token, plain, tokens_of_plain
 from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
@@ -53,13 +56,15 @@ _RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|revie
 _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
 _PERSONS = re.compile(
     r"\b(\d{1,2}|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b|"
-    r"\bfor (two|three|four|five|six)(?=\s*(?:$|[,.;!?]|and\b|with\b|under\b))"
+    r"\bfor (two|three|four|five|six|[2-9]|1\d)(?=\s*(?:$|[,.;!?](?!\d)|and\b|with\b|under\b))"
 )
 _ROOM_FOR = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})
 # "Which boots do you have" asks for boots; "a jacket which is warm" goes on about the jacket.
 _ASKS_WHICH = re.compile(
     r"(?P<before>^|[.!?,]\s*)(?:which|what)(?= (?!is\b|are\b|about\b|else\b|do\b|would\b|can\b)\w)"
 )
+_NT = re.compile(r"\b(are|is|was|were|do|does|did|would|could|should|have|has|wo|ca)nt\b")  # typed without apostrophe
+_MAKE_IT = re.compile(r"\bmake (?:it|that|them)\b")
 _COUPLE = re.compile(r"\bmy \w+ and (?:i|me|myself)\b|\b(?:i|me|myself|we) and my \w+\b")
 _REQUESTS = re.compile(
     r"\b(?:show|recommend|suggest|need|want|looking|search|find|buy|after|prefer|have you|do you have|interested|got any)\b"
@@ -68,7 +73,7 @@ _SENTENCE = re.compile(r"[^.!?;]+")
 _QUANTITY = re.compile(
     r"(?:^|\b(?:need|want|buy|get|take|order|for|me)\s+)(\d{1,3}|two|three|four|five|six|ten|twelve|a pair of)\b"
 )
-
+SHARE_OF_WORDS, SHARE_OF_NUMBERS = 0.5, 0.25  # of a kind's products that come in a size, for the word to mean it
 
 _OTHER = Token("about", "about", -1, -1)  # stands for a word of another sentence
 
@@ -96,15 +101,20 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
         snapshot: the catalogue's facets.
         vocabulary: its words.
     """
-    lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", plain(text))
+    lowered = _NT.sub(r"\1 not", plain(text))
+    lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", lowered)
     lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
+    lowered = _MAKE_IT.sub(lambda m: "show".ljust(len(m.group())), lowered)
     order = _order(lowered)
-    prices = read_prices(lowered)
+    measures, measured = read_measures(lowered, snapshot.sizes)
+    prices = read_prices(measured)
     age, rest = read_age(prices.rest)
     rest = without_superlatives(_blanked(_COUPLE, rest))
-    words = [_corrected(token, vocabulary) for token in tokens_of_plain(rest)]
+    written = as_the_shop_writes(tokens_of_plain(rest), rest, snapshot)
+    words = as_the_shop_writes([_corrected(token, vocabulary) for token in written], rest, snapshot)
     fields = ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order,
-                           quality=read_superlative(lowered))  # fmt: skip
+                           quality=read_superlative(lowered),
+                           measures=tuple((m.kind, m.low, m.high) for m in measures))  # fmt: skip
     reading = Reading(rest, words, fields)
     reading.denied = _denied_tokens(reading, vocabulary)
     _read_entries(reading, snapshot, vocabulary)
@@ -131,6 +141,7 @@ def _order(text: str) -> Order | None:
 
 def _corrected(token: Token, vocabulary: Vocabulary) -> Token:
     stem = SPELLINGS.get(token.stem, token.stem)
+    stem = stem if vocabulary.names(stem) else DOERS.get(stem, stem)
     if stem in EMPTY_WORDS or token.word in EMPTY_WORDS or vocabulary.knows(stem):
         return Token(token.word, stem, token.start, token.end)
     return Token(token.word, vocabulary.nearest(stem) or stem, token.start, token.end)
@@ -281,7 +292,9 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
     occasion = next((token.stem for token in reading.tokens if {token.stem, token.word} & OCCASIONS), None)
     if occasion is None:
         occasion = next((t.word for t in reading.tokens if t.word in OCCASIONS), None)
-    reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion)
+    modifiers, described = read_description(reading.tokens, set(free), reading.text, kind, snapshot)
+    reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion,
+                             modifiers=modifiers, described=described)  # fmt: skip
 
 
 def _asked_kind(reading: Reading, free: Sequence[int], snapshot: Snapshot, vocabulary: Vocabulary) -> Kind:
@@ -313,10 +326,12 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
     )
     quantity = None if _PERSONS.search(reading.text) else _QUANTITY.search(reading.text)
     room = _room_for(reading.text, snapshot)
+    sizes = _of_kind(parsed.sizes or _size_of_kind(parsed, snapshot), parsed, snapshot)
     return replace(
         parsed,
+        terms=tuple(term for term in parsed.terms if parsed.sizes or not term.isdigit() or term not in sizes),
         attributes=(*parsed.attributes, *([room] if room else [])),
-        sizes=parsed.sizes or _size_of_kind(parsed, snapshot),
+        sizes=sizes,
         colours=tuple(colour for colour in parsed.colours if colour not in excluded),
         not_categories=categories,
         quantity=_count(quantity.group(1)) if quantity else None,
@@ -335,16 +350,28 @@ def _room_for(text: str, snapshot: Snapshot) -> tuple[str, str] | None:
 
 
 def _size_of_kind(parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
-    """ "A medium t-shirt": a size word counts as a size where most of that kind come in it."""
+    """ "A medium t-shirt", "snow boots 38": a size word or number counts as a size where that kind comes in it."""
+    if not (parsed.categories or parsed.head):
+        return ()
     for word in parsed.terms:
-        labels = [label for label in SIZE_WORDS.get(word, ()) if label in snapshot.sizes]
-        if not labels or not (parsed.categories or parsed.head):
+        spoken = word in SIZE_WORDS
+        if not (spoken or word.isdigit()):
             continue
+        labels = [label for label in labels_of(word, snapshot.sizes) if label in snapshot.sizes]
         kind = kind_rows(parsed, snapshot)
-        sized = snapshot.mask([snapshot.sizes[labels[0]]])
-        if (kind & sized).sum() * 2 >= kind.sum() > 0:
-            return (labels[0],)
+        sized = kind & snapshot.mask(snapshot.sizes[label] for label in labels)
+        if sized.sum() >= kind.sum() * (SHARE_OF_WORDS if spoken else SHARE_OF_NUMBERS) > 0:
+            return tuple(labels)
     return ()
+
+
+def _of_kind(sizes: tuple[str, ...], parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
+    """Of the labels that a size may stand for ("m", "medium"; "42", "39-42") those that the kind comes in."""
+    if len(sizes) < 2 or not (parsed.categories or parsed.head):
+        return sizes
+    kind = kind_rows(parsed, snapshot)
+    own = tuple(size for size in sizes if size in snapshot.sizes and kind[snapshot.sizes[size]].any())
+    return own or sizes
 
 
 def _count(word: str) -> int:

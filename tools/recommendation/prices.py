@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from shopfloor.tools.recommendation.language import NUMBER_WORDS
 
 _SIGN = r"(?:us\$|[$€£₹¥]|rs\.?|eur|usd|gbp|inr|chf|jpy|cad|aud)"
-_UNIT = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|quid|bucks?|rupees?|inr|rs|francs?|chf|yen|jpy|cents?|[$€£₹¥])"
+_UNIT = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|quid|bucks?|rupees?|inr|rs|francs?|chf|yen|jpy|cents?|pence|p|[$€£₹¥])"
+_HUNDREDTHS = frozenset({"cent", "cents", "pence", "p"})
 _WORDS = "|".join(sorted((w for w in NUMBER_WORDS if w != "one"), key=len, reverse=True))
 _NUMBER = rf"(?:\d+(?:[.,]\d+)*|(?:{_WORDS})(?:[\s-](?:{_WORDS}))*)"
-_MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?![\w])\s*(?P<{{0}}u>{_UNIT}(?!\w))?"
+_MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?:(?!\w)|(?={_UNIT}(?!\w)))\s*(?P<{{0}}u>{_UNIT}(?!\w))?"
 # What makes a number something else than money.
 _NOT_MONEY = (
     r"(?!\s*(?:%|percent|years?|yrs?|y/?o\b|months?|cm|mm|m\b|km|l\b|lit(?:re|er)s?|ml|kg|g\b|grams?|lbs?|oz|inch(?:es)?|"
-    r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?|degrees?|°|celsius|fahrenheit|times?|nights?|weeks?|seasons?))"
+    r"ft|feet|gb|tb|mah|mp|w\b|watts?|pieces?|pcs|people|persons?|stores?|days?|hours?|items?|pairs?|options?|stars?|lumens?|lm\b|volts?|v\b|degrees?|°|celsius|fahrenheit|times?|nights?|weeks?|seasons?))"
 )
 _A, _B = _MONEY.format("a"), _MONEY.format("b")
 _GAP = r"\s*(?:of\s+|is\s+|:\s*|about\s+|around\s+)?"
@@ -36,7 +37,7 @@ _ABOUT = re.compile(
 _TRAIL_MAX = re.compile(rf"(?<!\w){_A}\s*(?:or less|or under|or below|max(?:imum)?|tops|at most|or cheaper|and under)")
 _TRAIL_MIN = re.compile(rf"(?<!\w){_A}\s*(?:or more|or above|and up|upwards|plus|or over|minimum)")
 _BARE = re.compile(
-    rf"(?<!\w)(?:for|at)\s+(?:{_SIGN}\s*(?P<s>))?(?P<a>{_NUMBER})(?!\w)\s*(?P<au>{_UNIT}(?!\w))?{_NOT_MONEY}"
+    rf"(?<!\w)(?:for|at)\s+(?:{_SIGN}\s*(?P<s>))?(?P<a>{_NUMBER})(?:(?!\w)|(?={_UNIT}(?!\w)))\s*(?P<au>{_UNIT}(?!\w))?{_NOT_MONEY}"
 )
 
 ABOUT_SHARE = 0.2
@@ -88,8 +89,16 @@ def _digits(text: str) -> float:
     return float((whole or "0").replace(",", "").replace(".", "") + ("." + part if part else ""))
 
 
+def _amount(match: re.Match[str], name: str) -> float:
+    """A number of the match in whole units of money: "40p" is 0.4; "from 20 to 40 cents" are both cents."""
+    units = {**match.groupdict()}
+    unit = units.get(f"{name}u") or units.get("bu")
+    value = number(match[name])
+    return value / 100 if unit in _HUNDREDTHS else value
+
+
 def _range(match: re.Match[str]) -> tuple[float | None, float | None] | None:
-    low, high = sorted((number(match["a"]), number(match["b"])))
+    low, high = sorted((_amount(match, "a"), _amount(match, "b")))
     return low, high
 
 
@@ -99,20 +108,20 @@ def _dash(match: re.Match[str]) -> tuple[float | None, float | None] | None:
 
 
 def _high(match: re.Match[str]) -> tuple[float | None, float | None] | None:
-    return None, number(match["a"])
+    return None, _amount(match, "a")
 
 
 def _low(match: re.Match[str]) -> tuple[float | None, float | None] | None:
-    return number(match["a"]), None
+    return _amount(match, "a"), None
 
 
 def _about(match: re.Match[str]) -> tuple[float | None, float | None] | None:
-    value = number(match["a"])
+    value = _amount(match, "a")
     return value * (1 - ABOUT_SHARE), value * (1 + ABOUT_SHARE)
 
 
 def _bare(match: re.Match[str]) -> tuple[float | None, float | None] | None:
-    return (None, number(match["a"])) if match["s"] is not None or match["au"] is not None else None
+    return (None, _amount(match, "a")) if match["s"] is not None or match["au"] is not None else None
 
 
 _READERS = (

@@ -20,7 +20,9 @@ class ParsedRequest:
     ``categories`` and ``head`` say what kind of thing is asked for: any of the categories or, where the catalogue has
     none of that name, names with all the stems of ``head``. Colours, sizes, brands, categories and attribute values are the
     catalogue's own spellings in lower case. Bounds of prices are inclusive. ``quality`` is what the shopper wants the most
-    of ("the warmest"); a ``price_firm`` bound ("cheaper") is never given up, and once something
+    of ("the warmest"); ``modifiers`` are words that stand before the thing ("*lunch* bag"), ``described`` those that describe it
+    ("with dinosaurs"), ``measures`` (what, from, to) in base units, ``near`` a thing that others
+    may stand for; a ``price_firm`` bound ("cheaper") is never given up, and once something
     else was asked after it the bound is ``price_implied`` and goes first; ``degree_above`` is what the ``quality`` must exceed ("warmer"); ``relaxed`` names what was given up to find
     what was shown, so that what follows starts from there.
     """
@@ -43,6 +45,10 @@ class ParsedRequest:
     head: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
+    described: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+    measures: tuple[tuple[str, float | None, float | None], ...] = ()
     occasion: str | None = None
     order: Order | None = None
     quantity: int | None = None

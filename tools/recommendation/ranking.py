@@ -34,6 +34,7 @@ class RankingWeights:
     wish: float = 1.5
     model: float = 0.3
     sold_out: float = -3.0
+    denied: float = -1.0
     variety: float = -0.12
 
 

@@ -14,7 +14,7 @@ from shopfloor.tools.recommendation.text import plain
 
 CENT = 0.01
 
-_CHEAPER = re.compile(r"\b(?:cheaper|less expensive|more affordable|less pricey|lower (?:price|priced)|costs? less|"
+_CHEAPER = re.compile(r"\b(?:cheaper|less expensive|more affordable|less pricey|lower (?:price|priced)|costs? less|not (?:so|that|as|too) (?:expensive|pricey|dear)|"
                       r"(?:that|those|it|they|these|which) (?:is|are)? ?(?:too|so|very|quite|a bit|a little) (?:expensive|pricey|dear|much)|"
                       r"too (?:expensive|pricey|dear|much))\b(?! than \d)")  # fmt: skip
 _DEARER = re.compile(
@@ -24,6 +24,8 @@ _OTHERS = re.compile(
     r"\b(?:something else|anything else|others?|another(?: one)?|different(?: ones?)?|more options|more choices|(?:^|and )more(?=\s*$|[.?!])|"
     r"not (?:that|this|those|these)(?: ones?)?(?=\s*(?:$|[,.!?]|please))|show (?:me )?more|any more|next ones?|alternatives?|what else|other options|more please)\b"
 )
+# "Any other colour?" is about the same thing.
+_OTHER_COLOUR = re.compile(r"\b(?:other|another|different|else in) colou?rs?\b|\bother shades?\b")
 _LIKE = re.compile(
     r"\b(?:like|similar to|same as|same style as|as|along the lines of|match(?:ing)?)\s+"
     r"(?:the |that |this |these |those |my )?(?P<which>[a-z0-9#]+)?"
@@ -41,12 +43,15 @@ _LEANS = re.compile(
 )
 # "And something to cook in?" asks for another thing, whatever it is.
 _FRESH = re.compile(r"\b(?:something|anything) (?:to|for|that)\b")
+# "Make that a shirt" changes the thing alone; "actually boots" is a new wish for the same person.
+_SWAPS = re.compile(r"\bmake (?:it|that|them) (?:an? |some )?\w")
+_RATHER = re.compile(r"^(?:actually|no|hmm|or)\b|\binstead\b|\brather\b")
 # "Boots too" is for the same person.
 _ALONGSIDE = re.compile(r"^(?:and|also|plus)\b|\b(?:too|as well|also)\b")
 _PURPOSE = re.compile(
     r"^(?:and |but |it is |they are )?(?:for|to) (?:\w+ing\b|(?:a |the )?(?:office|wedding|party|trip|winter|summer|beach))"
 )
-_CARRIED = ("colours", "sizes", "attributes", "brands", "categories", "head")
+_CARRIED = ("colours", "sizes", "attributes", "brands", "categories", "head", "measures")
 _DENIED = ("not_colours", "not_categories", "not_genders", "not_brands", "not_attributes", "not_terms")
 
 
@@ -72,15 +77,21 @@ def refine(
     text = plain(query.text)
     reference = _reference(text, query, bought)
     cheaper, dearer = bool(_CHEAPER.search(text)), bool(_DEARER.search(text))
-    others = bool(_OTHERS.search(text))
+    recoloured = bool(_OTHER_COLOUR.search(text))
+    others = bool(_OTHERS.search(text)) and not recoloured
     out = _without_reference_words(parsed)
     more = read_comparative(text) if query.shown or query.focus_sku else None
-    leans = _leans(text, out, query, cheaper or dearer or others or reference.explicit or more is not None)
+    points = cheaper or dearer or others or recoloured or reference.explicit or more is not None
+    leans = _leans(text, out, query, points)
     if leans and query.previous is not None:
         previous = query.previous
         out = _merge(_kept(previous) if cheaper or dearer or more else previous, _described(out, query.text))
-    if not leans and query.previous is not None and _ALONGSIDE.search(text):
+    if not leans and query.previous is not None and _SWAPS.search(text) and not query.previous.is_vague:
+        leans, out = True, _merge(query.previous, out)
+    if not leans and query.previous is not None and (_ALONGSIDE.search(text) or _RATHER.search(text)):
         out = replace(out, gender=out.gender or query.previous.gender, age=out.age or query.previous.age)
+    if leans and recoloured and not parsed.colours:
+        out = replace(out, colours=())
     if leans and more is not None:
         out = _exceeding(out, more, reference, snapshot)
     if cheaper or dearer or reference.explicit:
@@ -196,6 +207,13 @@ def _merge(before: ParsedRequest, now: ParsedRequest) -> ParsedRequest:
         occasion=now.occasion or before.occasion,
         like_sku=None,
     )
+    if now.categories or now.head:
+        kind = {*before.head, *now.head}
+        before_words = () if set(now.head) - set(before.head) else before.modifiers
+        out = replace(out, modifiers=tuple(dict.fromkeys((*before_words, *now.modifiers))))
+        out = replace(out, terms=tuple(t for t in out.terms if t not in kind - set(now.head)))
+    else:
+        out = replace(out, described=tuple(dict.fromkeys((*before.described, *now.described))))
     return _merged_prices(out, before, now)
 
 

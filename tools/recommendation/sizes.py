@@ -41,21 +41,22 @@ def read_sizes(
             if not usable.issuperset(span):
                 continue
             words = " ".join(tokens[i].word for i in span)
-            label = _label(words, labels)
-            if label is not None and _is_meant(tokens, span, words):
+            found = labels_of(words, labels)
+            if found and _is_meant(tokens, span, words):
                 taken.update(span)
-                yield label, (*_introduction(tokens, index), *span)
+                for label in found:
+                    yield label, (*_introduction(tokens, index), *span)
                 break
 
 
-def _label(words: str, known: Mapping[str, object]) -> str | None:
+def labels_of(words: str, known: Mapping[str, object]) -> tuple[str, ...]:
+    """The catalogue's labels for a size as it was written; a number is also any span that holds it ("43-46")."""
     forms = (words, *SIZE_WORDS.get(words, ()), words.replace(" ", "-"), words.replace(" ", "/"))
     if words.replace(".", "").isdigit():
         forms += tuple(f"{system} {words}" for system in ("eu", "uk", "us"))
-    for form in forms:
-        if form in known:
-            return form
-    return next((label for label in known if _spans(label, words)), None) if words.isdigit() else None
+    exact = [form for form in forms if form in known]
+    spans = [label for label in known if _spans(label, words)] if words.isdigit() else []
+    return tuple(dict.fromkeys((*exact, *spans)))
 
 
 def _spans(label: str, number: str) -> bool:
@@ -73,7 +74,7 @@ def _is_meant(tokens: Sequence[Token], span: tuple[int, ...], words: str) -> boo
         return len(words) > 1 or before in _BEFORE or after == "" or tokens[span[0]].word in {"m", "l"}
     if words in SIZE_WORDS or words.replace(".", "").isdigit():
         return before in {"in", "a", "wear", "wears", "is"} and (
-            after in {"", "please", "and", "or", "for", "under"} or before == "in"
+            after in {"", "please", "and", "or", "for", "under", "cm", "inch"} or before == "in"
         )
     return any(char.isdigit() for char in words) or " " in words
 

@@ -18,8 +18,8 @@ _APOSTROPHES = (
 )
 _IRREGULAR = {
     "scarves": "scarf", "knives": "knife", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf",
-    "men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "mice": "mouse",
-    "christmas": "christmas", "tees": "tshirt", "tee": "tshirt",
+    "men": "man", "women": "woman", "children": "child", "people": "person", "childrens": "child", "mens": "man", "womens": "woman", "womans": "woman", "feet": "foot", "mice": "mouse",
+    "christmas": "christmas", "thermos": "thermos", "lens": "lens", "canvas": "canvas", "series": "series", "atlas": "atlas", "tees": "tshirt", "tee": "tshirt",
 }  # fmt: skip
 _KEPT = frozenset({"is", "this", "was", "has", "his", "hers", "us", "plus", "gas", "bus", "always", "yes", "xs", "as"})
 _DROP_ES = ("sses", "xes", "ches", "shes", "zes")

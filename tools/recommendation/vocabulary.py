@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from shopfloor.tools.recommendation.language import (
     EMPTY_WORDS,
@@ -13,6 +14,7 @@ from shopfloor.tools.recommendation.language import (
     NUMBER_WORDS,
     OCCASIONS,
     ORDINALS,
+    SAME,
     SHADES,
     SIZE_WORDS,
     SURE_COLOURS,
@@ -22,6 +24,8 @@ from shopfloor.tools.recommendation.snapshot import Snapshot
 EntryKind = Literal["colour", "brand", "attribute"]
 MIN_CORRECTED = 4  # letters: shorter words are never "corrected"
 MIN_LIKENESS = 82.0
+LONG = 8  # letters: from here on two slips are forgiven
+NEAREST = 20  # words looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Vocabulary:
     words: frozenset[str]
     spelling: tuple[str, ...]
     longest_phrase: int
+    common: Mapping[str, int]
 
     def longest(self, stems: tuple[str, ...]) -> Entry | None:
         """The entry of the longest phrase that ``stems`` begin with."""
@@ -55,21 +60,34 @@ class Vocabulary:
         """Whether the catalogue or general language has this word."""
         return stem in self.words
 
+    def names(self, stem: str) -> bool:
+        """Whether a name of the catalogue has this word."""
+        return stem in self.common
+
     def nearest(self, stem: str) -> str | None:
         """The word of the catalogue that a misspelt one stands for, None when none is near."""
         if len(stem) < MIN_CORRECTED or not stem.isalpha():
             return None
-        found = process.extractOne(stem, self.spelling, scorer=fuzz.ratio, score_cutoff=MIN_LIKENESS)
-        if found is None or found[0][0] != stem[0]:
-            return None
-        return str(found[0])
+        most = 1 if len(stem) < LONG else 2
+        near = process.extract(stem, self.spelling, scorer=OSA.distance, score_cutoff=most, limit=NEAREST)
+        likely = [(edits, -self.common.get(word, 0), word) for word, edits, _ in near if _is_slip(stem, word)]
+        return min(likely)[2] if likely else None
+
+
+def _is_slip(typed: str, word: str) -> bool:
+    """Whether a word may have been mistyped so: letters swapped, or likeness enough; never another first letter."""
+    same_letters = sorted(typed) == sorted(word)
+    return typed[0] == word[0] and (same_letters or fuzz.ratio(typed, word) >= MIN_LIKENESS)
 
 
 def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
     """Collect a catalogue's phrases. Of two meanings of one phrase, colour wins over brand over attribute value."""
     entries: dict[tuple[str, ...], Entry] = {}
     kinds = {word for words in snapshot.category_stems.values() for word in words} | set(KINDS)
+    told = {key for key, value in snapshot.attributes if value not in {"yes", "no"}}
     for (key, value), rows in snapshot.attributes.items():
+        if value == "yes" and key in told:
+            continue  # "sleeps: 1" among other numbers is no yes
         flag = value in {"yes", "no"}
         phrase = tuple(key.split()) if flag else tuple(value.split())
         if value == "no" or not _is_phrase(phrase, kinds) or len(rows) == 0:
@@ -91,9 +109,10 @@ def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
     spelling = own | set(SURE_COLOURS) | (set(KINDS) & (own | set(KINDS)))
     return Vocabulary(
         entries=entries,
-        words=frozenset(own | general | set(KINDS) | set(snapshot.text_stems)),
+        words=frozenset(own | general | set(KINDS) | set(SAME) | set(snapshot.text_stems)),
         spelling=tuple(sorted(word for word in spelling if len(word) >= MIN_CORRECTED and word.isalpha())),
         longest_phrase=max((len(phrase) for phrase in entries), default=1),
+        common={word: len(rows) for word, rows in snapshot.stems.items()},
     )
 
 

@@ -16,6 +16,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -167,22 +168,33 @@ class Gold:
         return any(self._keeps(good, offer, Predicate.model_validate({name: fields[name]}), limit) for name in fields)
 
     def _keeps_own(self, good: Good, offer: Offer, wanted: Predicate, limit: float | None) -> bool:
+        return self._is_wanted(good, wanted) and self._is_offered(good, offer, wanted, limit)
+
+    def _is_wanted(self, good: Good, wanted: Predicate) -> bool:
+        """What holds of a product whatever the variant."""
         name = self._words[good.sku]
-        tests = (
-            wanted.sku is None or good.sku in _list(wanted.sku),
-            wanted.name is None or any(_words(text) <= name for text in _list(wanted.name)),
-            wanted.category is None or any(_words(text) == _words(good.category) for text in _list(wanted.category)),
-            wanted.brand is None or any(_words(text) == _words(good.brand) for text in _list(wanted.brand)),
-            wanted.colour is None or _has_colour(offer.colour, name, _list(wanted.colour)),
-            wanted.size is None or offer.size.lower() in {text.lower() for text in _list(wanted.size)},
-            wanted.price is None or (offer.price is not None and wanted.price.holds(offer.price)),
-            wanted.wearer is None or any(_suits(good.gender, text) for text in _list(wanted.wearer)),
-            wanted.age is None or _suits_age(good, wanted.age),
-            wanted.city is None or wanted.city.lower() in good.cities,
-            not wanted.cheaper or limit is None or (offer.price is not None and offer.price < limit - _CENT),
+        return (
+            (wanted.sku is None or good.sku in _list(wanted.sku))
+            and (wanted.name is None or any(_words(text) <= name for text in _list(wanted.name)))
+            and (
+                wanted.category is None or any(_words(text) == _words(good.category) for text in _list(wanted.category))
+            )
+            and (wanted.brand is None or any(_words(text) == _words(good.brand) for text in _list(wanted.brand)))
+            and (wanted.wearer is None or any(_suits(good.gender, text) for text in _list(wanted.wearer)))
+            and (wanted.age is None or _suits_age(good, wanted.age))
+            and (wanted.city is None or wanted.city.lower() in good.cities)
+            and all(_has_value(good.columns.get(key, ""), value) for key, value in wanted.__pydantic_extra__.items())
         )
-        extra = wanted.__pydantic_extra__
-        return all(tests) and all(_has_value(good.columns.get(key, ""), value) for key, value in extra.items())
+
+    def _is_offered(self, good: Good, offer: Offer, wanted: Predicate, limit: float | None) -> bool:
+        """What holds of a variant."""
+        cheaper = not wanted.cheaper or limit is None or (offer.price is not None and offer.price < limit - _CENT)
+        return (
+            cheaper
+            and (wanted.price is None or (offer.price is not None and wanted.price.holds(offer.price)))
+            and (wanted.size is None or offer.size.lower() in {text.lower() for text in _list(wanted.size)})
+            and (wanted.colour is None or _has_colour(offer.colour, self._words[good.sku], _list(wanted.colour)))
+        )
 
 
 def _offer(size: object, colour: object, price: object) -> Offer:
@@ -215,6 +227,7 @@ def _list(value: Words) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=65_536)
 def _words(text: str) -> frozenset[str]:
     plain = text.lower().replace("'s", "").replace("\u2019s", "")
     return frozenset(_singular(word) for word in _WORDS.findall(plain))

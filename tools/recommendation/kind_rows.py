@@ -1,0 +1,48 @@
+"""Which rows are of a kind of thing: by the shop's categories, else by their names and what else the thing is called."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.tools.recommendation.language import KINDS, SAME
+from shopfloor.tools.recommendation.query import ParsedRequest
+from shopfloor.tools.recommendation.snapshot import Snapshot
+
+Mask = NDArray[np.bool_]
+
+
+def kind_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows of any wanted category, else rows that the head words name."""
+    if parsed.categories:
+        return snapshot.mask(snapshot.categories[name] for name in parsed.categories if name in snapshot.categories)
+    return named_rows(parsed, snapshot)
+
+
+def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
+    """Rows whose name or category has every head word."""
+    out = np.ones(len(snapshot), dtype=np.bool_)
+    for word in parsed.head:
+        rows = phrase_rows(word, snapshot)
+        for phrase in SAME.get(word, ()):
+            rows |= phrase_rows(phrase, snapshot)
+        out &= rows
+    return out
+
+
+def near_rows(heads: Sequence[str], snapshot: Snapshot) -> Mask:
+    """Rows of what the thing is also called: of a category of that name, or with it in their own."""
+    out = np.zeros(len(snapshot), dtype=np.bool_)
+    for phrase in (near for word in heads for near in KINDS.get(word, ())):
+        words = phrase.split()
+        names = [name for name, stems in snapshot.category_stems.items() if set(words) <= set(stems)]
+        out |= snapshot.mask(snapshot.categories[name] for name in names) | phrase_rows(phrase, snapshot)
+    return out
+
+
+def phrase_rows(phrase: str, snapshot: Snapshot) -> Mask:
+    """Rows whose name or category has all the words of a phrase."""
+    words = phrase.split()
+    if not words or any(word not in snapshot.stems for word in words):
+        return np.zeros(len(snapshot), dtype=np.bool_)
+    return np.logical_and.reduce([snapshot.mask([snapshot.stems[word]]) for word in words])

@@ -145,7 +145,7 @@ async def _open(settings: Settings, agents: Agents | None, stack: AsyncExitStack
         agents=agents,
         state=state,
         replies=replies,
-        supervisor=Supervisor(agents.router, agents.lexicon, replies, gemini),
+        supervisor=Supervisor(agents.router, agents.lexicon, replies, gemini, gemini_below=settings.gemini_below),
         traces=traces,
         recorder=Recorder(traces, agents.model),
     )

@@ -68,8 +68,17 @@ class Decided:
 class Supervisor:
     """Decides turns. Stateless but for Gemini's breaker and budget; ``lexicon`` is replaced when the shop's words change."""
 
-    def __init__(self, router: Router | None, lexicon: Lexicon, replies: Replies, gemini: Gemini | None) -> None:
+    def __init__(
+        self,
+        router: Router | None,
+        lexicon: Lexicon,
+        replies: Replies,
+        gemini: Gemini | None,
+        *,
+        gemini_below: float = 1.0,
+    ) -> None:
         self._router = router
+        self._gemini_below = gemini_below
         self.lexicon = lexicon
         self._replies = replies
         self.gemini = gemini
@@ -78,6 +87,10 @@ class Supervisor:
         """Plan a new turn, or go on with one whose tool results are there (Gemini only)."""
         fell_back: str | None = None
         tokens = Tokens(prompt=0, completion=0)
+        if self.gemini is not None and not turn.findings and self._gemini_below < 1:
+            plan = await self._local(turn)
+            if plan.confidence >= self._gemini_below and (plan.recommend is not None or plan.inventory):
+                return Decided(plan, tokens)  # sure, and an agent answers: nothing to ask Gemini
         if self.gemini is not None:
             try:
                 message, tokens = await self.gemini.ask(self._conversation(turn))

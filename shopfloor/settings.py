@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     gemini_timeout_s: float = Field(default=6.0, gt=0)
     gemini_retries: int = Field(default=1, ge=0, le=5)
     gemini_daily_tokens: int = Field(default=2_000_000, ge=0, description="budget; 0: Gemini is never called")
+    gemini_below: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="with Gemini: turns that the local router is at least this sure of go to the agents without asking it",
+    )
     breaker_failures: int = Field(default=3, ge=1)
     breaker_reset_s: float = Field(default=30.0, gt=0)
 

@@ -20,6 +20,7 @@ log = get_logger("shopfloor.local_models")
 
 POLL_S = 0.25
 RETRY_S = 15.0
+UNREADABLE = "The registry of adapters can't be read: what served until now goes on serving; see the state database."
 
 Champions = Mapping[tuple[str, Kind], Artefact]
 """What serves, by agent and kind."""
@@ -94,9 +95,12 @@ class Following:
             await asyncio.sleep(POLL_S)
             try:
                 changed = await self._look()
-            except ShopfloorError as error:
-                log.warning("registry_unreadable", detail=error.detail)
+            except (ShopfloorError, sqlite3.Error) as error:
+                if UNREADABLE not in self.problems.values():
+                    log.warning("registry_unreadable", error=type(error).__name__)
+                self.problems["registry"] = UNREADABLE
                 continue
+            self.problems.pop("registry", None)
             now = time.monotonic()
             for name, follower in self._followers.items():
                 if changed or (follower.due is not None and follower.due <= now):
@@ -140,10 +144,10 @@ class Following:
                 return
             try:
                 await follower.use(champions)
-            except ShopfloorError as error:
+            except (ShopfloorError, OSError) as error:
                 follower.due = time.monotonic() + RETRY_S
-                self.problems[name] = error.detail
-                log.warning("artefact_refused", follower=name, code=error.code, detail=error.detail)
+                self.problems[name] = error.detail if isinstance(error, ShopfloorError) else f"{name}: {error.strerror}"
+                log.warning("artefact_refused", follower=name, detail=self.problems[name])
                 return
             follower.present, follower.due = wanted, None
             self.problems.pop(name, None)

@@ -114,6 +114,8 @@ def bring_in(
         return await registry.get(await registry.add(manifest, files, reason="imported", progress=_progress()))
 
     artefact = _with_registry(add, settings)
+    if manifest.kind == "lora" and not manifest.source_hash:
+        typer.echo("It does not say which weights it was trained on: only its shapes were checked.", err=True)
     if as_json:
         print_json(_described(artefact))
         return

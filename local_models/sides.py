@@ -16,7 +16,7 @@ from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.runtime import Chunk, Completion, GenerateOptions, Message, ModelInfo, RuntimeStats
 
 WAIT_STEP_S = 0.02
-WARM = GenerateOptions(max_tokens=1)
+WARM = GenerateOptions(max_tokens=1, timeout_s=60)
 
 
 class StreamingSide(Protocol):

@@ -372,20 +372,21 @@ def _alone(why: Why, parsed: ParsedRequest, turn: int) -> list[str]:
     name = facts.name
     clauses = [clause for clause in _shared([facts], parsed) if clause.kind != "cost"]
     said = [clause.of(name) for clause in clauses]
-    if not facts.in_stock:
-        said.append("are sold out right now" if is_plural(name) else "is sold out right now")
+    gone = (
+        "" if facts.in_stock else f" {_capital(_they(name))} {'are' if is_plural(name) else 'is'} sold out right now."
+    )
     if facts.price is not None:
         said.append(_price_alone(facts, parsed))
     recipient = _RECIPIENT.search(parsed.text)
     frame = f"For your {recipient['who'].casefold()}, " if recipient is not None else ""
     if not said:
-        return [_capital(f"{frame}I'd go for {the(name)}.")]
+        return [_capital(f"{frame}I'd go for {the(name)}.") + gone]
     words, turned = _verbs_once(said), turn % 2
     forms = (
         f"{frame}I'd go for {the(name)}: {_they(name)} {words}.",
         f"{frame}{the(name)} would be my pick: {_they(name)} {words}.",
     )
-    return [_capital(form) for form in (*forms[turned:], *forms[:turned])]
+    return [_capital(form) + gone for form in (*forms[turned:], *forms[:turned])]
 
 
 def _price_alone(facts: Facts, parsed: ParsedRequest) -> str:

@@ -28,7 +28,9 @@ _OVER = re.compile(
 )
 _PREFER = re.compile(r"prefer(?:ably)? ([^).;]+(?:>[^).;]+)+)")
 _THE = re.compile(r"\b(?:my|the)\b", re.IGNORECASE)
-_CARELESS = re.compile(r"\b(?:not care|does not matter|do not mind|not bothered|all the same|whatever|either way)\b")
+_CARELESS = re.compile(
+    r"\b(?:not care|does not matter|do not mind|not bothered|all the same|whatever it is|either way)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,23 @@ class _Wish:
         if yes_or_no and _CARELESS.search(self.text):
             return []
         named = list(dict.fromkeys(self.given.mentioned.get(key, ())))
-        others = [value for value in named if value != self.now.get(key)]
+        others = [value for value in named if value != self.now.get(key)] or self._by_number(key)
         if yes_or_no:
             return named[-1:]
         return others or named
+
+    def _by_number(self, key: str) -> list[str]:
+        """The value whose number stands alone in the text ("the one that goes to 16"), where only one can be meant."""
+        numbers = set(re.findall(r"(?<![\w.,/-])\d+(?:\.\d+)?(?![\w.,/-]*\w)", self.given.rest))
+        meant = [
+            (option, value)
+            for option, values in self.choices.items()
+            for value in values
+            if value != self.now.get(option)
+            and (found := re.match(r"\d+(?:\.\d+)?", value))
+            and found.group() in numbers
+        ]
+        return [meant[0][1]] if len(meant) == 1 and meant[0][0] == key else []
 
     def _counted(self, key: str) -> float | None:
         """The number asked for as so many more or fewer than now ("1000 more pieces")."""
@@ -169,11 +184,17 @@ def _about(text: str, product: str, options: set[str]) -> str:
         own = {form for word in stems(part) for form in (word, word.removesuffix("e"))}
         if words and words[-1] in own:
             speaking = True
-        elif _turns_to_another(part) or (speaking and not own & options and _THE.search(part[:40])):
+        elif _turns_to_another(part) or (speaking and _of_another(part, own & options)):
             speaking = False
         if speaking or (speaking is None and own & options):
             kept.append(part)
     return " ".join(kept) if kept else text
+
+
+def _of_another(part: str, options: set[str]) -> bool:
+    """Whether a clause that goes on says "my" or "the" of something else: no option of the product, no price."""
+    priced = _CHEAPEST.search(plain(part)) or _DEAREST.search(plain(part))
+    return not options and not priced and _THE.search(part[:40]) is not None
 
 
 def _turns_to_another(part: str) -> bool:

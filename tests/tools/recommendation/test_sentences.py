@@ -78,6 +78,8 @@ def test_sold_out_is_said_and_not_put_first() -> None:
 
 
 def test_one_product() -> None:
+    gone = replace(CUPS, in_stock=False)
+    assert said(gone, text="cups").endswith("cost 60 EUR. They are sold out right now.")
     assert "the Brook Kettle" in said(KETTLE, text="kettle").replace("The", "the")
     assert "costs 40 EUR, within your 50 EUR" in said(KETTLE, price_max=50.0, text="kettle up to 50")
     assert "within" not in said(KETTLE, price_max=50.0, price_implied=True, text="and in red?")

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from shopfloor.bench.python_server import python_server_rows
 from shopfloor.bench.report import Row, against
 from shopfloor.errors import ModelError
 from shopfloor.local_models.divergence import paces
@@ -64,7 +65,7 @@ async def model_rows(settings: Settings, rounds: int = ROUNDS) -> list[Row]:
         rows += await _many_clients(plain, runtime, path, rounds)
     finally:
         await runtime.close()
-    return rows
+    return rows + await python_server_rows(settings)
 
 
 def _tuned_rows(settings: Settings) -> list[Row]:

@@ -1,7 +1,8 @@
 """The router's cycle: dataset, train, gate, register, promote. Every step is recorded, so a killed run goes on.
 
 The head always starts from the same base, the shipped head, and learns from all usable reactions at once: the order in
-which feedback came makes no difference, and forgetting a user is training again without them.
+which feedback came makes no difference, and forgetting a user is training again without them. Messages that the shipped
+head learned from are rehearsed beside them, so that a shop's own ways of asking push out nothing else.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import Any, cast
 import numpy as np
 
 from shopfloor.errors import ModelError, ShopfloorError
-from shopfloor.evaluation.nearness import near_groups
 from shopfloor.evaluation.suites.routing import ADAPTING
 from shopfloor.finetune.datasets.build import ROWS_FILE, Built
 from shopfloor.finetune.datasets.opening import open_and_build
@@ -27,13 +27,21 @@ from shopfloor.finetune.datasets.rows import compact
 from shopfloor.finetune.gate.feedback_cases import routing_cases
 from shopfloor.finetune.gate.report import write_report
 from shopfloor.finetune.gate.routing import RoutingGate
+from shopfloor.finetune.head_lessons import (
+    AGENT,
+    LICENCE,
+    REHEARSED_ROWS,
+    Rehearsed,
+    fit,
+    read_lessons,
+    rehearsal_rows,
+)
 from shopfloor.finetune.locking import one_training
-from shopfloor.finetune.routing.rows import LABELS
+from shopfloor.finetune.routing.vectors import VectorCache
 from shopfloor.graph.local_router import LocalRouter, TextEncoder, shipped_head, shorten
 from shopfloor.local_models import open_encoder
 from shopfloor.local_models.files import find_model, open_model_file
 from shopfloor.local_models.head import CARD_FILE, WEIGHTS_FILE, LinearHead
-from shopfloor.local_models.head_training import HeadOrigin, HeadRecipe, LabelledTexts, train_head
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Manifest, Registry
 from shopfloor.store.database import Database, connect
@@ -50,10 +58,8 @@ from shopfloor.store.loop import (
 )
 from shopfloor.store.traces import now
 
-AGENT = "router"
 KIND = "head"
 FEWEST_ROWS = 20
-LICENCE = "the shop's own; not for publication"
 STATUS_OF: dict[str, Status] = {
     "promote": "promoted",
     "reject": "rejected",
@@ -61,15 +67,6 @@ STATUS_OF: dict[str, Status] = {
 }
 
 Said = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """A row as the head learns it."""
-
-    text: str
-    label: str
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +175,8 @@ class RouterCycle:
         lessons = read_lessons(self._settings.data / "datasets" / run.dataset_hash / ROWS_FILE)
         self._say(f"training on {len(lessons)} rows")
         base = await self._base_head()
-        head = await fit(lessons, base, self._encoder, run.dataset_hash, seed=run.seed)
+        rehearsed = await self._rehearsed(base)
+        head = await fit(lessons, base, self._encoder, run.dataset_hash, seed=run.seed, rehearsed=rehearsed)
         await asyncio.to_thread(head.save, folder)
         save_step(
             state, run.run_id, "train", {"weights": head.hash, "rows": len(lessons), "metrics": head.card.metrics}
@@ -240,6 +238,17 @@ class RouterCycle:
             return base.text_twin()
         return base
 
+    async def _rehearsed(self, base: LinearHead) -> "Rehearsed | None":
+        """What the shipped head learned from; another base has other teachers."""
+        if self._base is not None:
+            return None
+        rows = rehearsal_rows()
+        hidden = np.zeros((len(rows), 0), np.float32)
+        if self._encoder is not None and base.card.encoder_width:
+            cache = VectorCache(self._settings.models_path, self._encoder)
+            hidden = await cache.embed([shorten(row.text) for row in rows])
+        return Rehearsed(rows, hidden)
+
     async def _open_encoder(self, stack: AsyncExitStack) -> None:
         if self._encoder is not None:
             return
@@ -271,7 +280,8 @@ class RouterCycle:
         return None
 
     def _new_run(self, built: Built, champion: LinearHead) -> Run:
-        recipe = cast("dict[str, Any]", {"method": "head", **asdict(ADAPTING)})
+        rehearsed = 0 if self._base is not None else REHEARSED_ROWS
+        recipe = cast("dict[str, Any]", {"method": "head", "rehearsed": rehearsed, **asdict(ADAPTING)})
         key = compact([AGENT, built.hash, champion.hash, recipe, self._seed])
         return Run(
             run_id=hashlib.sha256(key.encode()).hexdigest()[:16],
@@ -319,45 +329,6 @@ class RouterCycle:
 
 def _silent(_text: str) -> None:
     """Nobody listens."""
-
-
-async def fit(
-    lessons: Sequence[Lesson],
-    base: LinearHead,
-    encoder: TextEncoder | None,
-    dataset_hash: str,
-    *,
-    seed: int = 0,
-    recipe: HeadRecipe = ADAPTING,
-) -> LinearHead:
-    """Train a head on from ``base``. A shopper's words are embedded and forgotten, not kept in the cache of vectors.
-
-    Raises:
-        ConfigError: SciPy is not installed.
-        ModelError: the encoder failed.
-    """
-    texts = [shorten(lesson.text) for lesson in lessons]
-    hidden = np.zeros((len(texts), 0), np.float32)
-    if encoder is not None and base.card.encoder_width:
-        hidden = await encoder.embed(texts)
-    rows = LabelledTexts(
-        texts=texts,
-        labels=np.array([LABELS.index(lesson.label) for lesson in lessons]),  # type: ignore[arg-type]
-        hidden=hidden,
-        weights=np.array([lesson.weight for lesson in lessons], np.float32),
-        groups=np.array(near_groups(texts)),
-        judged=np.ones(len(texts), np.bool_),
-    )
-    origin = HeadOrigin(AGENT, base.card.encoder_hash, "feedback", dataset_hash, LICENCE)
-    return await asyncio.to_thread(train_head, rows, LABELS, origin, recipe, seed=seed, start=base)
-
-
-def read_lessons(path: Path) -> list[Lesson]:
-    """The training part of a dataset."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        Lesson(row["text"], row["target"], row["weight"]) for row in rows if row["part"] == "train" and row["positive"]
-    ]
 
 
 def latest_of(state: sqlite3.Connection, run_id: str) -> Run:

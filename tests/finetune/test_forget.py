@@ -13,6 +13,7 @@ from shopfloor.finetune.forget import forget
 from shopfloor.finetune.lineage import lineage
 from shopfloor.finetune.router_cycle import RouterCycle
 from shopfloor.finetune.routing.rows import shipped_rows
+from shopfloor.graph.local_router import shipped_head
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Registry
 from shopfloor.store.checkpoints import open_checkpointer
@@ -20,6 +21,8 @@ from shopfloor.store.database import Database, connect
 from shopfloor.store.feedback_files import export_feedback
 
 USER = "zephyrine.quill-77"
+BASE = shipped_head().text_twin()
+"""Given as the base, the shipped head learns on without rehearsal: the same steps in less time."""
 SECRET = "my heron lantern from the violet quarry"
 
 
@@ -63,7 +66,7 @@ async def test_no_byte_of_a_user_is_left(learning_shop: Any) -> None:
     rows = [row for row in shipped_rows() if row.source == "line"][:60]
     shop.correct_routes([(f"{row.text} then", row.label) for row in rows], users=6)
     await fill(shop, settings)
-    result = await RouterCycle(settings).run()
+    result = await RouterCycle(settings, base=BASE).run()
     assert result.artefact is not None
     before = found(settings.data, USER, SECRET)
     assert {"state.db", "shop.db", "checkpoints.db", "recommendation.jsonl", "supervisor.jsonl"} <= {
@@ -101,13 +104,13 @@ async def test_others_keep_what_they_said_and_retraining_goes_without_the_user(l
     rows = [row for row in shipped_rows() if row.source == "line"][:40]
     shop.correct_routes([(f"{row.text} now", row.label) for row in rows], users=8)
     shop.react(USER, shop.turn(USER, f"{SECRET} in bergen"), correction={"route": "inventory"})
-    first = await RouterCycle(settings).run()
+    first = await RouterCycle(settings, base=BASE).run()
     async with Database(settings.state_path, readers=1) as state:
         await Registry(state, settings.artefacts_path).activate(str(first.artefact))
 
     def again(where: Settings, agent: str) -> str | None:
         assert agent == "router"
-        return asyncio.run(RouterCycle(where, started_by="forget").run()).artefact
+        return asyncio.run(RouterCycle(where, started_by="forget", base=BASE).run()).artefact
 
     gone = await forget(settings, USER, retrain=again)
     assert gone.retired == (first.artefact,) and len(gone.retrained) == 1
@@ -121,7 +124,7 @@ async def test_lineage_goes_from_artefact_to_feedback(learning_shop: Any) -> Non
     settings = shop.settings.model_copy(update={"model": Path("no-such-model.gguf")})
     rows = [row for row in shipped_rows() if row.source == "line"][:40]
     shop.correct_routes([(f"{row.text} then", row.label) for row in rows], users=8)
-    result = await RouterCycle(settings).run()
+    result = await RouterCycle(settings, base=BASE).run()
     way = (await lineage(settings, str(result.artefact)[:12])).to_json()
     assert way["artefact"]["hash"] == result.artefact and way["run"]["run_id"] == result.run_id
     assert way["dataset"]["hash"] == result.dataset and way["dataset"]["feedback"] == len(way["feedback"]) >= 30

@@ -18,8 +18,9 @@ import pytest
 from numpy.typing import NDArray
 
 from shopfloor.finetune.gate.routing_cases import core_cases
+from shopfloor.finetune.head_lessons import Lesson, fit
 from shopfloor.finetune.locking import BusyError, one_training
-from shopfloor.finetune.router_cycle import Lesson, RouterCycle, TrainResult, fit
+from shopfloor.finetune.router_cycle import RouterCycle, TrainResult
 from shopfloor.finetune.routing.rows import LABELS, Row, shipped_rows
 from shopfloor.finetune.routing.training import labelled
 from shopfloor.finetune.routing.vectors import VectorCache
@@ -109,7 +110,7 @@ async def test_too_little_feedback_trains_nothing(learning_shop: Any) -> None:
     assert result.status == "nothing_to_learn" and result.gate is None and result.run_id is None
 
 
-@pytest.mark.parametrize("done", [(), ("train",), ("train", "gate"), ("train", "gate", "register")])
+@pytest.mark.parametrize("done", [(), ("train", "gate"), ("train", "gate", "register")])
 async def test_a_killed_run_goes_on_behind_its_last_step(learning_shop: Any, done: tuple[str, ...]) -> None:
     shop = learning_shop
     settings = without_model(shop.settings)
@@ -145,14 +146,15 @@ async def test_training_again_gives_the_same_head() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("kind", ["shuffled", "true"])
+@pytest.mark.parametrize("half", [0, 1])
 async def test_the_gate_is_honest_over_twenty_cycles(
-    kind: str, learning_shop: Any, encoder: TextEncoder, model_settings: Settings
+    kind: str, half: int, learning_shop: Any, encoder: TextEncoder, model_settings: Settings
 ) -> None:
-    """Shuffled labels: at most one promotion of twenty. A true gain: at least sixteen."""
+    """Shuffled labels: no promotion in ten cycles. A true gain: at least eight; each twice over."""
     promoted = 0
     known = lines(SEED)[:800]
     kept = KeepingEncoder(encoder, model_settings.models_path)
-    for number in range(20):
+    for number in range(10 * half, 10 * half + 10):
         rows = random.Random(number).sample(known, 500)
         told = rows[200:500]
         labels = [row.label for row in told]
@@ -163,7 +165,7 @@ async def test_the_gate_is_honest_over_twenty_cycles(
         pairs = [(row.text, label) for row, label in zip(told, labels, strict=True)]
         result = await _cycle(learning_shop, model_settings, pairs, base, kept, f"{kind}{number}")
         promoted += result.status == "promoted"
-    assert promoted <= 1 if kind == "shuffled" else promoted >= 16
+    assert promoted == 0 if kind == "shuffled" else promoted >= 8
 
 
 async def _cycle(
@@ -192,8 +194,9 @@ async def _cycle(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kill_at_twenty_random_points_loses_nothing(learning_shop: Any) -> None:
-    """kill -9 somewhere in the cycle, again and again, until it has come to its end."""
+@pytest.mark.parametrize("part", range(4))
+def test_kill_at_twenty_random_points_loses_nothing(part: int, learning_shop: Any) -> None:
+    """kill -9 somewhere in the cycle, five times in each part; what goes on afterwards comes to the same end."""
     shop = learning_shop
     rows = lines(SEED)
     shop.correct_routes([(row.text, row.label) for row in rows[200:300]], users=30)
@@ -204,9 +207,9 @@ def test_kill_at_twenty_random_points_loses_nothing(learning_shop: Any) -> None:
     whole = time.monotonic() - started
     with closing(connect(shop.settings.state_path)) as state:
         expected = state.execute("SELECT run_id, status, artefact FROM training_runs").fetchone()
-    draw = random.Random(SEED)
+    draw = random.Random(part)
     killed = 0
-    for _ in range(20):
+    for _ in range(5):
         with closing(connect(shop.settings.state_path)) as state:
             state.execute("DELETE FROM training_steps")
             state.execute("DELETE FROM training_runs")
@@ -223,7 +226,7 @@ def test_kill_at_twenty_random_points_loses_nothing(learning_shop: Any) -> None:
             assert [tuple(row) for row in found] == [tuple(expected)]
             assert state.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert not list(shop.settings.data.rglob("*.part"))
-    assert reference.stdout and killed >= 10
+    assert reference.stdout and killed >= 2
 
 
 @pytest.mark.slow

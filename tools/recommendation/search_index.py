@@ -112,17 +112,30 @@ class SearchIndex:
             parts = [self._posting(self.places[stem]) for stem in stems if stem in self.places]
             if not parts or len(parts) < len(stems):
                 continue
-            rows, shares = parts[0]
-            for other, _ in parts[1:]:
-                both = np.isin(rows, other, assume_unique=True)
-                rows, shares = rows[both], shares[both]
+            rows, shares = parts[0] if len(parts) == 1 else self._together(parts)
             if len(rows):
                 out.append((rows, shares))
         return out
 
+    def _together(self, parts: Sequence[tuple[Rows, Shares]]) -> tuple[Rows, Shares]:
+        """Rows that have every part, with the shares that a word of its own as rare as that would give."""
+        rows = parts[0][0]
+        for other, _ in parts[1:]:
+            rows = rows[np.isin(rows, other, assume_unique=True)]
+        amounts = [
+            shares[np.searchsorted(posting, rows)] / float(rarity(self.size, len(posting))) for posting, shares in parts
+        ]
+        return rows, (np.min(amounts, axis=0) * float(rarity(self.size, len(rows)))).astype(np.float32)
+
     def _posting(self, place: int) -> tuple[Rows, Shares]:
         part = slice(int(self.starts[place]), int(self.starts[place + 1]))
         return self.rows[part], self.shares[part]
+
+
+def rarity(size: int, documents: "int | NDArray[np.int64]") -> NDArray[np.float64]:
+    """BM25's weight of a word that ``documents`` of ``size`` products have, as FTS5 has it."""
+    found = np.asarray(documents, dtype=np.float64)
+    return np.maximum(np.log((size - found + 0.5) / (found + 0.5)), 1e-6)
 
 
 def build_index(connection: sqlite3.Connection) -> SearchIndex:
@@ -169,8 +182,7 @@ def _index(
     amount = np.add.reduceat(weight, begins) if len(begins) else weight
     word, rows = key[begins] >> 32, (key[begins] & 0xFFFFFFFF).astype(np.int32)
     documents = np.bincount(word, minlength=len(places))
-    rarity = np.maximum(np.log((size - documents + 0.5) / (documents + 0.5)), 1e-6)
     norm = K1 * (1 - B + B * lengths / max(1e-9, float(lengths.mean()) if size else 1.0))
-    shares = (rarity[word] * amount * (K1 + 1) / (amount + norm[rows])).astype(np.float32)
+    shares = (rarity(size, documents)[word] * amount * (K1 + 1) / (amount + norm[rows])).astype(np.float32)
     starts = np.concatenate([[0], np.cumsum(documents)]).astype(np.int64)
     return SearchIndex(places, starts, rows, shares, size, stemmer)

@@ -43,8 +43,11 @@ def test_scores_are_those_of_fts5(connection: sqlite3.Connection, snapshot: Snap
     everything = np.arange(len(snapshot))
     ours = snapshot.search.scores(words, everything)
     found = {int(snapshot.product_no[row]): float(ours[row]) for row in np.flatnonzero(ours)}
-    if "t-shirt" not in words:  # FTS5 wants the two words side by side, the index anywhere
-        assert set(found) == set(theirs)
+    if "t-shirt" in words:  # FTS5 wants the two words side by side, the index anywhere
+        assert set(found) >= set(theirs)
+        best = sorted(theirs, key=lambda row: -theirs[row])[:100]
+        assert sum(found[row] == pytest.approx(theirs[row], rel=0.05) for row in best) >= 90
+    else:
         assert found == pytest.approx(theirs, rel=1e-4, abs=1e-6)
     few = everything[7::50]
     assert snapshot.search.scores(words, few) == pytest.approx(ours[few], rel=1e-5)

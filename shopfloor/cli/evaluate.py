@@ -50,9 +50,7 @@ def evaluate(
     without: Annotated[
         str | None, typer.Option(help="Leave a part out, to see what it brings: facets,behaviour (requests).")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Let the local model join: kind,meaning,score (requests).")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Let the local model join: kind,meaning,score (requests).")] = None,
 ) -> None:
     """Parse, run, print."""
     import asyncio

@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.degrees import degree_scores
-from shopfloor.tools.recommendation.kind_rows import kind_rows, named_rows, near_rows
-from shopfloor.tools.recommendation.language import ACTIVITIES, FITS, SHADES
+from shopfloor.tools.recommendation.kind_rows import gender_rows, kind_rows, named_rows, near_rows
+from shopfloor.tools.recommendation.language import ACTIVITIES, KINDRED, SHADES
 from shopfloor.tools.recommendation.measures import Measure, measure_rows
-from shopfloor.tools.recommendation.narrowing import CHILDREN, free_rows, has_word, is_for_child, narrowed, text_rows
+from shopfloor.tools.recommendation.narrowing import (
+    CHILDREN,
+    child_rows,
+    colour_unmet,
+    free_rows,
+    has_word,
+    is_for_child,
+    narrowed,
+    text_rows,
+)
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_for_age
 from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
@@ -69,6 +78,8 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
     mask = narrowed(found.mask, parsed, snapshot)
     if parsed.not_colours and mask.any() and not (mask & ~denied_colour_rows(parsed, snapshot)).any():
         return Fit(mask, (*found.relaxed, "not_colour"))
+    if mask.any() and not found.relaxed and colour_unmet(mask, parsed, snapshot):
+        return Fit(mask, ("colour_word",))
     return Fit(mask, found.relaxed)
 
 
@@ -89,6 +100,10 @@ def _fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None, allowed:
             return Fit(mask)
     if is_for_child(parsed):
         constraints = _by_name(parsed, constraints, snapshot, near=True) or constraints
+    if _has(constraints, "kind") and not kind_rows(parsed, snapshot).any():
+        mask = _meet(never, constraints, _choice(constraints, ("kind",)))  # a thing that the shop has not at all
+        if mask.any():
+            return Fit(mask, ("kind",))
     for name in RELAX_ORDER:
         if name in ALONE and _has(constraints, name):
             mask = _meet(never, constraints, _choice(constraints, (name,)))
@@ -278,15 +293,17 @@ def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     """Rows that no exclusion forbids (colours aside)."""
     bad = snapshot.mask(snapshot.brands[brand] for brand in parsed.not_brands if brand in snapshot.brands)
     bad |= snapshot.mask(snapshot.categories[name] for name in parsed.not_categories if name in snapshot.categories)
-    for word in parsed.not_terms:
+    for word in (*parsed.not_terms, *(near for term in parsed.not_terms for near in KINDRED.get(term, ()))):
         bad |= text_rows(word, snapshot) & ~free_rows(word, snapshot)
     bad |= snapshot.mask(rows for pair in parsed.not_attributes for rows in _denied_postings(snapshot, *pair))
     bad |= snapshot.mask(
         snapshot.stems[word] for _, value in parsed.not_attributes for word in value.split() if word in snapshot.stems
     )
     for gender in parsed.not_genders:
-        fits = CHILDREN if gender == "kids" else (gender,)
-        bad |= snapshot.mask(snapshot.genders[name] for name in fits if name in snapshot.genders)
+        if gender == "kids":
+            bad |= child_rows(snapshot)
+        elif gender in snapshot.genders:
+            bad |= snapshot.mask([snapshot.genders[gender]])
     rows = [snapshot.row_of[sku] for sku in parsed.exclude_skus if sku in snapshot.row_of]
     bad[rows] = True
     return ~bad
@@ -344,11 +361,6 @@ def _age_rows(age: float, snapshot: Snapshot) -> Mask:
     return (told & inside & (sized | ~aged)) | (~told & (sized | ~aged))
 
 
-def gender_rows(gender: str, snapshot: Snapshot) -> Mask:
-    """Rows for this person; products that say nothing fit everybody."""
-    return snapshot.mask(snapshot.genders[g] for g in (*FITS.get(gender, ()), gender, "") if g in snapshot.genders)
-
-
 def price_rows(parsed: ParsedRequest, snapshot: Snapshot, slack: float = 0.0) -> Mask:
     """Rows that can be bought within the limits; without a price a row never fits."""
     out = ~np.isnan(snapshot.price_low)
@@ -376,6 +388,8 @@ def attribute_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
 def _denied_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
     """As ``attribute_postings``, compounds included: who wants no wool wants no lambswool."""
     out = attribute_postings(snapshot, key, value)
+    for word in KINDRED.get(value, ()):
+        out.extend(attribute_postings(snapshot, key, word))
     if len(value) >= 4 and " " not in value:
         ends = [rows for (name, text), rows in snapshot.attributes.items()
                 if name == key and any(word.endswith(value) for word in text.split())]  # fmt: skip

@@ -1,11 +1,11 @@
-"""Which rows are of a kind of thing: by the shop's categories, else by their names and what else the thing is called."""
+"""Which rows are of a kind of thing, and for whom: by the shop's categories, else by their names and what else the thing is called."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shopfloor.tools.recommendation.language import KINDS, SAME
+from shopfloor.tools.recommendation.language import FITS, KINDS, SAME
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -46,3 +46,8 @@ def phrase_rows(phrase: str, snapshot: Snapshot) -> Mask:
     if not words or any(word not in snapshot.stems for word in words):
         return np.zeros(len(snapshot), dtype=np.bool_)
     return np.logical_and.reduce([snapshot.mask([snapshot.stems[word]]) for word in words])
+
+
+def gender_rows(gender: str, snapshot: Snapshot) -> Mask:
+    """Rows for this person; products that say nothing fit everybody."""
+    return snapshot.mask(snapshot.genders[g] for g in (*FITS.get(gender, ()), gender, "") if g in snapshot.genders)

@@ -29,6 +29,7 @@ _TELLING = frozenset({"with", "in", "of", "on"})  # what follows describes the t
 _LONGEST_TELLING = 3  # words; more is a story
 _LONG_ENOUGH = 4  # letters of a word that may end a longer one
 _MANY = 2  # times as many names: then that word is the thing
+_RATHER_SHARE = 0.2  # enough to be it where the last word is not
 _HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the thing, not its description
 
 
@@ -193,7 +194,9 @@ def _ends_names(word: str, snapshot: Snapshot) -> bool:
 def _rather(words: Sequence[str], snapshot: Snapshot) -> str:
     """The thing: the last word, unless no name has it beside the others and one of them is far more of a thing here."""
     last = words[-1]
-    others = [word for word in words[:-1] if word in snapshot.stems and not _only_describes(word)]
+    others = [
+        word for word in words[:-1] if word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _RATHER_SHARE
+    ]
     if (
         not others
         or last in SAME
@@ -241,6 +244,8 @@ def read_description(
     for index in range(place - 1, -1, -1):
         token = tokens[index]
         gap = text[token.end : tokens[index + 1].start]
+        if token.word == "t" and gap in {" ", "-"}:
+            continue  # "t-light": no end of the phrase
         if gap.strip(" -'") or {token.word, token.stem} & (EMPTY_WORDS | BREAKS):
             break
         if index in free and token.stem not in GENDERS and token.stem not in named and token.stem not in _UNITS:

@@ -103,6 +103,13 @@ SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "longjohn": ("long john", "legging", "base layer", "thermal"), "teapot": ("teapot", "tea pot"),
 })  # fmt: skip
 
+# Who wants none of the first wants none of these.
+KINDRED: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "wool": ("merino", "lambswool", "cashmere", "mohair", "alpaca", "angora"), "leather": ("suede", "nubuck"),
+    "plastic": ("polyurethane", "polyethylene", "polypropylene", "pvc", "acrylic", "polystyrene"),
+    "fur": ("sheepskin", "mink"), "nut": ("peanut", "almond", "hazelnut", "cashew", "walnut", "pistachio"),
+})  # fmt: skip
+
 GENDERS: Mapping[str, str] = MappingProxyType({
     **dict.fromkeys(("man", "male", "gent", "gentleman", "mens", "guy", "bloke", "him", "his", "husband", "hubby", "boyfriend",
                      "dad", "father", "daddy", "grandfather", "grandpa", "grandad", "uncle", "brother", "herren",

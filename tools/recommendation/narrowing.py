@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from shopfloor.tools.recommendation.language import DOERS, KINDS
+from shopfloor.tools.recommendation.language import DOERS, KINDS, SHADES
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -50,6 +50,12 @@ def has_word(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> bool:
     return not words or any(
         bool((rows & mask).any()) for word in words for rows in (name_rows(word, snapshot), value_rows(word, snapshot))
     )
+
+
+def colour_unmet(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
+    """Colours that were asked for in words the shop has no colours for, and that no row of ``mask`` has in its text."""
+    words = [word for word in (*parsed.modifiers, *parsed.described) if word in SHADES]
+    return tuple(word for word in words if not (mask & (text_rows(word, snapshot) | name_rows(word, snapshot))).any())
 
 
 def _with_words(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:

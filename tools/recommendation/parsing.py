@@ -25,11 +25,12 @@ from shopfloor.tools.recommendation.language import (
     WEAK_GENDER,
 )
 from shopfloor.tools.recommendation.measures import read_measures
+from shopfloor.tools.recommendation.narrowing import free_rows
 from shopfloor.tools.recommendation.prices import read_prices
 from shopfloor.tools.recommendation.query import Order, ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_of, read_sizes
 from shopfloor.tools.recommendation.snapshot import Snapshot
-from shopfloor.tools.recommendation.text import Token, plain, tokens_of_plain
+from shopfloor.tools.recommendation.text import Token, plain, stem, tokens_of_plain
 from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
 
 _NEGATION = re.compile(
@@ -63,6 +64,9 @@ _ROOM_FOR = frozenset({"sleep", "person", "people", "seat", "serve", "capacity p
 _ASKS_WHICH = re.compile(
     r"(?P<before>^|[.!?,]\s*)(?:which|what)(?= (?!is\b|are\b|about\b|else\b|do\b|would\b|can\b)\w)"
 )
+_FOR = re.compile(r"\s+for\b")
+_GROWN = re.compile(r"\b(?:adults?|grown[- ]?ups?)\b")
+_FREE = re.compile(r"\b([a-z]{3,})[- ]free\b")
 _NT = re.compile(r"\b(are|is|was|were|do|does|did|would|could|should|have|has|wo|ca)nt\b")  # typed without apostrophe
 _MAKE_IT = re.compile(r"\bmake (?:it|that|them)\b")
 _COUPLE = re.compile(r"\bmy \w+ and (?:i|me|myself)\b|\b(?:i|me|myself|we) and my \w+\b")
@@ -102,6 +106,7 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
         vocabulary: its words.
     """
     lowered = _NT.sub(r"\1 not", plain(text))
+    lowered = _FREE.sub(lambda m: _freed(m, snapshot), lowered)
     lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", lowered)
     lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
     lowered = _MAKE_IT.sub(lambda m: "show".ljust(len(m.group())), lowered)
@@ -109,11 +114,12 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     measures, measured = read_measures(lowered, snapshot.sizes)
     prices = read_prices(measured)
     age, rest = read_age(prices.rest)
-    rest = without_superlatives(_blanked(_COUPLE, rest))
+    grown = _GROWN.search(rest) is not None
+    rest = without_superlatives(_blanked(_GROWN, _blanked(_COUPLE, rest)))
     written = as_the_shop_writes(tokens_of_plain(rest), rest, snapshot)
     words = as_the_shop_writes([_corrected(token, vocabulary) for token in written], rest, snapshot)
     fields = ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order,
-                           quality=read_superlative(lowered),
+                           quality=read_superlative(lowered), not_genders=("kids",) if grown else (),
                            measures=tuple((m.kind, m.low, m.high) for m in measures))  # fmt: skip
     reading = Reading(rest, words, fields)
     reading.denied = _denied_tokens(reading, vocabulary)
@@ -123,6 +129,13 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     _read_denied_rest(reading)
     _read_kind(reading, snapshot, vocabulary)
     return _finish(reading, snapshot)
+
+
+def _freed(match: re.Match[str], snapshot: Snapshot) -> str:
+    """ "Plastic free" denies plastic, where no product of the shop calls itself so."""
+    word = stem(match[1])
+    known = word in snapshot.text_stems and not free_rows(word, snapshot).any()
+    return f"without {match[1]}," if known else match.group()
 
 
 def _blanked(pattern: re.Pattern[str], text: str) -> str:
@@ -154,9 +167,11 @@ def _denied_tokens(reading: Reading, vocabulary: Vocabulary) -> set[int]:
     for match in _NEGATION.finditer(reading.text):
         if any(start <= match.start() < end for start, end in skipped):
             continue
-        stop = _NEGATION_END.search(reading.text, match.end())
+        gap = _FOR.match(reading.text, match.end())  # "not for christmas"
+        stop = _NEGATION_END.search(reading.text, gap.end() if gap else match.end())
         end = stop.start() if stop else len(reading.text)
-        out.update(_objects(reading, match.end(), end, vocabulary))
+        objects = _objects(reading, match.end(), end, vocabulary)
+        out.update(objects[:1] if match.group() == "non" else objects)
     return out
 
 

@@ -9,7 +9,7 @@ _SIGN = r"(?:us\$|[$€£₹¥]|rs\.?|eur|usd|gbp|inr|chf|jpy|cad|aud)"
 _UNIT = r"(?:euros?|eur|dollars?|usd|pounds?|gbp|quid|bucks?|rupees?|inr|rs|francs?|chf|yen|jpy|cents?|pence|p|[$€£₹¥])"
 _HUNDREDTHS = frozenset({"cent", "cents", "pence", "p"})
 _WORDS = "|".join(sorted((w for w in NUMBER_WORDS if w != "one"), key=len, reverse=True))
-_NUMBER = rf"(?:\d+(?:[.,]\d+)*|(?:{_WORDS})(?:[\s-](?:{_WORDS}))*)"
+_NUMBER = rf"(?:\d+(?:[.,]\d+)*|(?:a\s+(?=hundred))?(?:{_WORDS})(?:[\s-](?:{_WORDS}))*)"
 _MONEY = rf"(?:{_SIGN}\s*)?(?P<{{0}}>{_NUMBER})(?:(?!\w)|(?={_UNIT}(?!\w)))\s*(?P<{{0}}u>{_UNIT}(?!\w))?"
 # What makes a number something else than money.
 _NOT_MONEY = (
@@ -74,7 +74,7 @@ def number(text: str) -> float:
     if text[0].isdigit():
         return _digits(text)
     total = 0
-    for word in re.split(r"[\s-]+", text):
+    for word in re.split(r"[\s-]+", text.removeprefix("a ")):
         value = NUMBER_WORDS[word]
         total = max(total, 1) * value if value == 100 else total + value
     return float(total)

@@ -92,6 +92,10 @@ async def answer(shop: Path, text: str, tmp_path: Path, **query: object) -> tupl
         ("bags with skulls on them", ["P3"]),
         ("jumbo bag", ["P4"]),
         ("apron for children", ["P6"]),
+        ("apron for grown ups", ["P5"]),
+        ("non-cordless drill", ["T3"]),
+        ("bag but not for lunch", ["P4"]),
+        ("cordless drill under a hundred", ["T1"]),
     ],
 )
 async def test_answers_of_other_trades(small: Path, tmp_path: Path, text: str, skus: Sequence[str]) -> None:
@@ -101,7 +105,7 @@ async def test_answers_of_other_trades(small: Path, tmp_path: Path, text: str, s
 
 
 async def test_what_is_not_there_is_said(small: Path, tmp_path: Path) -> None:
-    for text in ("a laptop", "vegan ice cream", "drill 48v", "pink drill"):
+    for text in ("a laptop", "vegan ice cream", "drill 48v", "pink drill", "gold mug"):
         assert (await answer(small, text, tmp_path))[1], text
 
 

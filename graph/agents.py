@@ -10,12 +10,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shopfloor.errors import ArtefactRejectedError, ModelError, ShopfloorError
+from shopfloor.errors import ModelError, ShopfloorError
+from shopfloor.graph.followers import fusion_follower, head_follower
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.live_lexicon import LiveLexicon
 from shopfloor.graph.supervisor import Router
 from shopfloor.local_models.adapting import Adaptable, runtime_for
-from shopfloor.local_models.following import Champions, Following
+from shopfloor.local_models.following import Following
 from shopfloor.local_models.runtime import Message, ModelInfo, Runtime
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
@@ -25,11 +26,7 @@ from shopfloor.tools.places import Gazetteer
 from shopfloor.tools.schemas import ModelCard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from shopfloor.graph.local_router import LocalRouter
     from shopfloor.local_models.encoder import Encoder
-    from shopfloor.local_models.head import LinearHead
     from shopfloor.tools.inventory import InventoryAgent
     from shopfloor.tools.recommendation import RecommendationAgent
 
@@ -107,6 +104,7 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
     recommendation = RecommendationAgent(catalogue, model and runtime_for(model, "recommendation"), patient)
     inventory = InventoryAgent(catalogue, model and runtime_for(model, "inventory"), settings)
     router = await _router(settings, await encoding, problems, following)
+    await following.follow("ranking", frozenset({"fusion"}), fusion_follower(recommendation))
     stack.push_async_callback(following.stop)
     if isinstance(model, Adaptable):
         _prepare_warming(model, settings)
@@ -219,29 +217,7 @@ async def _router(
     except ModelError as error:
         problems.append(f"The local router is not there: {error.detail}")
         return None
-    await following.follow("router", frozenset({"head"}), _head_follower(router, router.head))
+    await following.follow("router", frozenset({"head"}), head_follower(router))
     if router.problem:
         problems.append(router.problem)
     return router
-
-
-def _head_follower(router: "LocalRouter", own: "LinearHead") -> "Callable[[Champions], Awaitable[None]]":
-    """Puts the champion of the router's heads into the router; without one, the head it was opened with."""
-
-    async def use(champions: Champions) -> None:
-        from shopfloor.local_models.artefact_check import check_artefact
-        from shopfloor.local_models.head import LinearHead
-
-        champion = champions.get(("router", "head"))
-        if champion is None:
-            router.use(own)
-            return
-        try:
-            await asyncio.to_thread(check_artefact, champion.folder, None)
-            router.use(await asyncio.to_thread(LinearHead.load, champion.folder))
-        except ModelError as error:
-            raise ArtefactRejectedError(
-                f"The router's head {champion.hash[:12]} is not used: {error.detail}"
-            ) from error
-
-    return use

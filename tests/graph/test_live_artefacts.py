@@ -186,6 +186,32 @@ async def test_a_head_is_taken_up_at_once_and_without_a_model(settings: Settings
         assert (await router.decide(text)).route == "recommendation"
 
 
+async def test_fusion_weights_are_taken_up_and_unknown_ones_refused(settings: Settings, tmp_path: Path) -> None:
+    open_state(settings.state_path)
+    async with Database(settings.state_path) as state, Assistant.open(settings) as assistant:
+        registry = Registry(state, settings.artefacts_path)
+        agent = assistant._shop.agents.recommendation
+        own = agent.weights
+        broad = RecommendRequest(user_id="ada", context="a jacket")
+
+        async def activate(text: str) -> None:
+            (tmp_path / "weights.json").write_text(text)
+            await registry.activate(await registry.add(*find_files(tmp_path / "weights.json", "recommendation", None)))
+
+        first = [item.sku for item in (await assistant.recommend(broad)).items]
+        await activate('{"popular": -50}')
+        await until(lambda: agent.weights.popular == -50)
+        assert agent.weights.text == own.text
+        assert [item.sku for item in (await assistant.recommend(broad)).items] != first
+        await activate('{"charm": 1}')
+        await until(lambda: bool(assistant._shop.problems[len(assistant._shop.agents.problems) :]))
+        assert agent.weights.popular == -50
+        for _ in range(2):
+            await registry.rollback("recommendation", "fusion")
+        await until(lambda: agent.weights == own)
+        assert [item.sku for item in (await assistant.recommend(broad)).items] == first
+
+
 async def test_agents_have_views_of_one_model(live_settings: Settings) -> None:
     async with Assistant.open(live_settings) as assistant:
         assert isinstance(assistant._shop.runtime, Adaptable)

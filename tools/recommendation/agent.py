@@ -89,7 +89,7 @@ class Wished:
 
 
 class RecommendationAgent:
-    """Recommends products of one catalogue. Safe for many callers at once; holds the facets of one revision."""
+    """Recommends products of one catalogue. Safe for many callers at once; ``weights`` may be replaced meanwhile."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class RecommendationAgent:
         self._catalogue = catalogue
         self._runtime = runtime
         self._settings = settings
-        self._weights = weights or RankingWeights()
+        self.weights = weights or RankingWeights()
         self._score_deadline_s = score_deadline_s
         self._use_facets = use_facets
         self._loaded: tuple[Snapshot, Vocabulary] | None = None
@@ -237,11 +237,11 @@ class RecommendationAgent:
         found = retrieve(snapshot, parsed, rows, (*past.weights, *past.together))
         rows = found.rows
         month = (query.now or datetime.now(UTC)).month
-        signals = fused(parsed, snapshot, past, found, month, self._weights)
+        signals = fused(parsed, snapshot, past, found, month, self.weights)
         if self._settings.out_of_stock == "demote" and snapshot.has_stock:
-            signals["sold_out"] = np.where(snapshot.stock[rows] > 0, 0.0, self._weights.sold_out)
+            signals["sold_out"] = np.where(snapshot.stock[rows] > 0, 0.0, self.weights.sold_out)
         if parsed.not_colours:
-            signals["denied"] = np.where(denied_colour_rows(parsed, snapshot)[rows], self._weights.denied, 0.0)
+            signals["denied"] = np.where(denied_colour_rows(parsed, snapshot)[rows], self.weights.denied, 0.0)
         total = np.sum(list(signals.values()), axis=0) if signals else np.zeros(len(rows))
         best = best_rows(total, rows, max(MAX_CANDIDATES, query.count))
         chosen = [
@@ -271,7 +271,7 @@ class RecommendationAgent:
         except ModelError as error:
             trace.get_current_span().add_event("ranked without the model", {"reason": error.code})
             return found, Opinion(failed=True)
-        extras = dict(zip((c.sku for c in asked), (self._weights.model * scores).tolist(), strict=True))
+        extras = dict(zip((c.sku for c in asked), (self.weights.model * scores).tolist(), strict=True))
         weighted = [
             Candidate(c.sku, c.score + extras[c.sku], {**c.signals, "model": extras[c.sku]}) if c.sku in extras else c
             for c in found.candidates
@@ -286,8 +286,8 @@ class RecommendationAgent:
 
     def _answer(self, query: RecommendQuery, found: Found, snapshot: Snapshot) -> Recommendation:
         known = [c for c in found.candidates if c.sku in found.facts]
-        known = _demoted(known, found.facts, self._settings, self._weights)
-        picked = _varied(known, found, query.count, self._weights)
+        known = _demoted(known, found.facts, self._settings, self.weights)
+        picked = _varied(known, found, query.count, self.weights)
         chosen = _reasons_of(picked, found, snapshot)
         words = reasons(chosen, found.parsed, found.place if "place" not in found.fit.relaxed else Place())
         items = [

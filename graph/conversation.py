@@ -224,7 +224,8 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
         size = about
     if lexicon.has_colour(lowered) and place is None:
         return None
-    bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3)
+    alone = len(cues.words(text)) <= 5 and not _names_something(lowered, place, size)
+    bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3 or alone)
     bare_size = size is not None and (in_what is not None or about is not None or len(cues.words(text)) <= 4)
     pronoun_stock = cues.has_pronoun(lowered) and (cues.asks_stock(lowered) or place is not None or size is not None)
     nothing_else = cues.asks_stock(lowered) and not _names_something(lowered, place, size)

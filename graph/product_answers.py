@@ -21,6 +21,7 @@ from shopfloor.graph.aspects import (
 )
 from shopfloor.graph.cues import normal, words
 from shopfloor.graph.facts import ProductFacts, compare, describe, sizes_of
+from shopfloor.tools.matching import COLOURS
 from shopfloor.tools.phrases import listed, money
 
 _MOST_SENTENCES = 2
@@ -287,6 +288,13 @@ def _colour_answer(facts: ProductFacts, lowered: str) -> str | None:
         r"\b(?:come|comes|have it|got it|available|is it|get it|are they|have them|have that)\b.* in (?P<what>[\w ]+)$",
         lowered,
     )
+    if match is None:
+        match = re.search(
+            r"\b(?:is there|do you have|have you got|got) (?:a|an|any) (?P<what>(?:(?:light|dark) )?\w+) (?:one|ones)$",
+            lowered,
+        )
+        if match is not None and match["what"] not in COLOURS | {colour.casefold() for colour in facts.colours}:
+            return None
     if match is None or not facts.colours:
         return None
     said = match["what"].strip()

@@ -37,6 +37,9 @@ _MOST_STORE = re.compile(
     r"\bwhich (one|store|shop|branch|city|town|place|location|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
 )
 _INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
+_BARE = re.compile(
+    r"(?:(?:and|ok|so|what about|how about) )*(?:the |its |their )?(?:sizes?|colou?rs?|price|weight|material|brand|rating|reviews)"
+)
 _ONES_OWN = re.compile(
     r"(and |so |ok |but )*(do|should|can|could|must|will|would) (i|we) (?!(get|have|find|buy|see|try|order|pay|speak|talk|ask)\b)"
 )
@@ -55,7 +58,8 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
         return None
     place = lexicon.place_in(text)
     left = set(cues.words(lowered)) - _fillers()
-    if place is not None or cues.asks_stock(lowered) or _HAS.search(lowered) or _SOMEWHERE.search(text):
+    has = _HAS.search(lowered) is not None and not cues.asks_details(lowered)
+    if place is not None or cues.asks_stock(lowered) or has or _SOMEWHERE.search(text):
         if len(skus) > 1:
             return None
         if place is None and _THEY.search(lowered) is None:
@@ -163,6 +167,10 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
         return None
     if cues.refines(lowered) and (_SHOP_ASKED.search(lowered) or not cues.is_question(lowered)):
         return None
+    if _BARE.fullmatch(lowered):
+        return rule_plan(
+            "supervisor", "asked for one fact of what we spoke of", reply="details", skus=(memory.focus_sku,)
+        )
     question = cues.is_question(lowered) or text.rstrip().endswith("?")
     aspect = bool(aspects_in(lowered)) or cues.asks_details(lowered)
     if not question and not (aspect and len(cues.words(text)) <= 4):

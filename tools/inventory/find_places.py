@@ -152,7 +152,8 @@ class PlaceFinder:
             after = words[end].removesuffix("s") if end < len(words) else ""
             store_follows = after in STORE_NOUNS - {"one"} and before != "with"
             after_preposition = before in PLACE_PREPOSITIONS and before != "for"
-            if store_follows or after_preposition:
+            after_comma = "," in self._reading.gap(position) and self._great(position)
+            if store_follows or after_preposition or after_comma:
                 capital = all(self._reading.capitalised(number) for number in range(position, end))
                 sure = store_follows or (capital and before in ("in", "at", "near", "around", "from"))
                 slots.append((position, end, sure))
@@ -179,11 +180,14 @@ class PlaceFinder:
         )
 
     def _is_big_city(self, position: int) -> bool:
-        """A great city in small letters after "in", which some word of the catalogue only resembles."""
-        word = self._reading.words[position]
-        if self._names.matcher.knows(self._reading.tokens[position].stem) or not self._in_slot(position, position + 1):
+        """A great city in small letters after "in" or a comma, which some word of the catalogue only resembles."""
+        if self._names.matcher.knows(self._reading.tokens[position].stem):
             return False
-        found = self._gazetteer.find(word, None)
+        slot = self._in_slot(position, position + 1) or (position > 0 and "," in self._reading.gap(position))
+        return slot and self._great(position)
+
+    def _great(self, position: int) -> bool:
+        found = self._gazetteer.find(self._reading.words[position], None)
         return bool(found) and found[0].population >= GREAT_CITY
 
     def _is_city(self, position: int) -> bool:
@@ -203,7 +207,8 @@ class PlaceFinder:
         capital = self._reading.capitalised(start)
         if not capital and place.population < BIG_CITY:
             return None
-        if strict and not capital and not self._in_slot(start, end):
+        listed = start > 0 and "," in self._reading.gap(start) and place.population >= GREAT_CITY
+        if strict and not capital and not self._in_slot(start, end) and not listed:
             return None
         here = self._stores_in(place)
         text = self._reading.surface(start, end)

@@ -156,7 +156,9 @@ class ProductFinder:
                 runs.append(current)
                 split_at = None
             if split_at is not None or (
-                position and "," in self._reading.gap(position) and (current.content or current.weak)
+                position
+                and any(mark in self._reading.gap(position) for mark in ",+&")
+                and (current.content or current.weak)
             ):
                 current.splits.append(position)
             gap, split_at = 0, None

@@ -54,7 +54,7 @@ COVER = re.compile(
 )
 SELL_OUT = re.compile(
     r"\b(at th(is|e current|e present|at|e same) (rate|pace|speed|tempo)|(will|going to|about to|likely to|expected to) (\w+ ){0,3}be (sold out|gone|out of stock|used up|empty|unavailable)|"
-    r"(sell|run|selling|running)s? out (\w+ ){0,4}(this|next|within|soon|in the (next|coming))|(keep|carry on|go on) selling|sales (go|carry|keep) on|(will|going to|about to|likely to|might|could|gonna|expected to|before) (\w+ ){0,3}(sell|run)s? out|sells out|(sell|run|selling|running) out (this|next|within|in \d|by|soon)|"
+    r"(?<!has )(?<!have )(sell|run|selling|running)s? out (\w+ ){0,4}(this|next (week|month|weekend|days|\d)|within|soon|in the (next|coming))|(keep|carry on|go on) selling|sales (go|carry|keep) on|(will|going to|about to|likely to|might|could|gonna|expected to|before) (\w+ ){0,3}(sell|run)s? out|sells out|(sell|run|selling|running) out (this|next|within|in \d|by|soon)|"
     r"be gone (this|next|within|in|by)|runs out|out of stock (this|next|within) )\b"
 )
 TRANSFER = re.compile(

@@ -190,11 +190,17 @@ def _find_states(reading: Reading, names: ShopNames) -> tuple[str, ...]:
             after_comma = "," in reading.gap(start)
             if code and not (surface.isupper() and (after_comma or not shouting)):
                 continue
-            if not code and (key in names.cities or key in names.store_names) and not after_comma:
+            after_city = after_comma and start > 0 and reading.words[start - 1] in _city_ends(names)
+            if not code and (key in names.cities or key in names.store_names) and not after_city:
                 continue
             reading.mark(start, start + length, "state")
             found.append(names.states[key])
     return tuple(dict.fromkeys(found))
+
+
+def _city_ends(names: ShopNames) -> frozenset[str]:
+    """The last words of the shop's cities."""
+    return frozenset(city.split()[-1] for city in names.own_cities if city)
 
 
 def _find_size(reading: Reading, names: ShopNames) -> str | None:

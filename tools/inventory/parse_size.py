@@ -34,7 +34,8 @@ def size_from_amount(mentions: Mentions, focus: Sequence[str], said_before: str 
     for amount in mentions.amounts:
         after_name = any(found.end == amount.start for found in mentions.products)
         before_place = any(found.start == amount.end for found in mentions.places)
-        size = _size(amount, tokens, sizes, said_before, after_name=after_name, before_place=before_place)
+        gap = mentions.text[tokens[amount.end - 1].end : tokens[amount.end].start] if amount.end < len(tokens) else ""
+        size = _size(amount, tokens, sizes, said_before, after_name=after_name, before_place=before_place, gap=gap)
         if size is not None:
             return replace(
                 mentions, size=size, amounts=tuple(other for other in mentions.amounts if other is not amount)
@@ -50,14 +51,20 @@ def _size(
     *,
     after_name: bool,
     before_place: bool,
+    gap: str,
 ) -> str | None:
     numbered = [size for size in sizes if re.match(r"\d", size)]
     if amount.sense != "exactly" or amount.plural_unit or not numbered or amount.end != amount.start + 1:
         return None
     text = tokens[amount.start].surface
+    after_end = amount.end < len(tokens) and any(mark in gap for mark in ".,;:?!")
     before = tokens[amount.start - 1].surface.casefold() if amount.start else ""
     after = tokens[amount.end].surface.casefold() if amount.end < len(tokens) else ""
-    if not text.isdigit() or (after and after not in _AFTER and not before_place):
+    if not text.isdigit():
+        return None
+    if text in sizes and before in ("a", "an") and after_end:
+        return text  # "I take a 43. The loafers in Porto?"
+    if after and after not in _AFTER and not before_place:
         return None
     own = text in sizes or any(_within(int(text), size) for size in numbered) or text == said_before
     if own and (before in _BEFORE or not before or (after_name and text in sizes)):

@@ -66,14 +66,27 @@ def retrieve(
             rows, text, words = rows[spoken], text[spoken], words[spoken]
     everything_counts = parsed.order is not None or parsed.quality is not None or parsed.like_sku is not None
     if len(rows) > KEPT and not everything_counts:
-        promise = text + words + snapshot.popular[rows] + snapshot.liked[rows]
+        promise = text + words
+        if np.count_nonzero(promise) < KEPT:
+            promise += snapshot.popular[rows] + snapshot.liked[rows]
+        else:
+            matched = np.flatnonzero(promise)
+            promise[matched] += snapshot.popular[rows[matched]] + snapshot.liked[rows[matched]]
         kept = np.zeros(len(rows), dtype=np.bool_)
-        for scores, count in ((promise, KEPT), (text, KEPT // 10)):
-            kept[np.argpartition(scores, len(rows) - count)[len(rows) - count :]] = True
+        kept[_best(promise, KEPT)] = True
+        kept[_best(text, KEPT // 10)] = True
         mine = [snapshot.row_of[sku] for sku in personal if sku in snapshot.row_of]
         kept |= np.isin(rows, np.asarray(mine, dtype=np.int64))
         rows, text, words = rows[kept], text[kept], words[kept]
     return Retrieved(rows, text, words)
+
+
+def _best(scores: Scores, count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` best; the many zeros are not sorted where others are enough."""
+    places = np.flatnonzero(scores)
+    if len(places) <= count:
+        return places if len(places) == count else np.argpartition(scores, len(scores) - count)[len(scores) - count :]
+    return places[np.argpartition(scores[places], len(places) - count)[len(places) - count :]]
 
 
 def coverage(snapshot: Snapshot, words: Sequence[str], rows: NDArray[np.int64]) -> Scores:

@@ -96,8 +96,9 @@ class SearchIndex:
         if len(found) * len(rows) * SPARSE_COST > total + self.size:
             out = np.zeros(self.size, dtype=np.float32)
             for posting, shares in found:
-                out[posting] += shares
-            return out[rows].astype(np.float64)
+                places = posting.astype(np.intp)  # once: each of the two lookups would do it again
+                out[places] = out.take(places) + shares
+            return (out if len(rows) == self.size else out.take(rows)).astype(np.float64)
         sparse = np.zeros(len(rows), dtype=np.float64)
         for posting, shares in found:
             at = np.minimum(np.searchsorted(posting, rows), len(posting) - 1)

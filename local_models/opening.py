@@ -27,6 +27,9 @@ ENCODER_SLOTS = 1
 """One text at a time: texts of several slots share a batch, the library cuts them to equal lengths, and then the mean
 is over a text's last piece alone (off by a fifth to more than the vector's own length)."""
 
+ENCODER_THREADS = 1
+"""A message is too short to share out: beside other work a second thread only waits for its turn, spinning."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
@@ -113,6 +116,5 @@ def _prepare_shortened(settings: Settings, blocks: int) -> tuple[ServerOptions, 
     source = open_model_file(find_model(settings), settings.models_path)
     recipe = Recipe(blocks)
     path = derive(source, recipe, settings.models_path)
-    threads = settings.model_threads or usable_cores()
-    options = ServerOptions(path, WINDOW_TOKENS, ENCODER_SLOTS, threads, WINDOW_TOKENS)
+    options = ServerOptions(path, WINDOW_TOKENS, ENCODER_SLOTS, ENCODER_THREADS, WINDOW_TOKENS)
     return options, recipe.identity(source), source.header.of_architecture("embedding_length")

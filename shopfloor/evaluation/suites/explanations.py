@@ -194,7 +194,7 @@ class ExplanationSuite(Suite[ExplanationCase, ExplanationQuestion, Explained]):
 
 def samples_page(told: Sequence[tuple[str, Explained]]) -> str:
     """What shoppers see, as Markdown."""
-    lines = ["# Explanations to read", ""]
+    lines = ["# Explanations to read", "", "Made by `shopfloor eval explanations --requests 50 --save DIR`.", ""]
     for number, (text, one) in enumerate(told, start=1):
         lines += [f"## {number}. {text or '(nothing said)'}", "", one.text, ""]
         lines += [f"- {item.name}, {item.price} {item.currency}: {item.reason}" for item in one.answer.items] + [""]

@@ -96,7 +96,12 @@ class HfModel:
     def unload_adapter(self, name: str) -> None:
         """Give an adapter's memory back; no call may name it any more."""
         with self._lock:
-            self._model.delete_adapter(name)
+            others = [other for other in self._model.peft_config if other != name]
+            if others:
+                self._model.set_adapter(others[0])  # the library expects one to be active
+                self._model.delete_adapter(name)
+            else:
+                self._model = self._model.unload().eval()  # without the last one it is the plain model again
 
     def generate(self, ask: Ask, adapter: str | None, put: Put) -> None:
         """Answer a chat, piece by piece, until it ends or ``put`` says that nobody waits."""

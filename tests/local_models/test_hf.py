@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 ASK = [Message("user", "What is a rain jacket for?")]
 GREEDY = GenerateOptions(max_tokens=16, timeout_s=60)
+SHORT = GenerateOptions(max_tokens=5, timeout_s=60)
 LABELS = [f" {letter}" for letter in "ABCDEFGHIJ"] + [" yes", " no", " the", " zebra", "\n"]
 
 
@@ -108,22 +109,22 @@ async def test_several_adapters_at_once_by_agent(model_settings: Settings, tmp_p
     ]
     switched = await SwappingRuntime.sharing(own, 60)
     view, other = switched.for_agent("recommendation"), switched.for_agent("inventory")
-    base = (await view.chat(ASK, GREEDY)).text
+    base = (await view.chat(ASK, SHORT)).text
     answers: list[str] = []
     for adapter in (adapters[0], adapters[1], adapters[0]):
         await switched.use_adapters({"recommendation": adapter})
         assert (view.info.adapter, other.info.adapter) == (adapter.identity, None)
-        answers.append((await view.chat(ASK, GREEDY)).text)
+        answers.append((await view.chat(ASK, SHORT)).text)
     assert answers[0] == answers[2] != answers[1]
     assert own._loaded == {adapters[0].identity}
     await switched.use_adapters({"recommendation": adapters[0], "inventory": adapters[1]})
-    both = await asyncio.gather(view.chat(ASK, GREEDY), other.chat(ASK, GREEDY), switched.chat(ASK, GREEDY))
+    both = await asyncio.gather(view.chat(ASK, SHORT), other.chat(ASK, SHORT), switched.chat(ASK, SHORT))
     assert [one.text for one in both] == [answers[0], answers[1], base]
     (tmp_path / "two0" / "adapter_model.safetensors").unlink()
     await switched.use_adapters({})
     with pytest.raises(ModelError, match="which transformers needs"):
         await switched.use_adapters({"inventory": adapters[1]})
-    assert (await other.chat(ASK, GREEDY)).text == base
+    assert (await other.chat(ASK, SHORT)).text == base
     await switched.close()
     with pytest.raises(ModelError, match="shut down"):
         await own.chat(ASK)

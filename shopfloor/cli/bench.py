@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from shopfloor.bench.report import BenchReport
 
 
-PARTS = ("turns", "service", "retrieval", "model", "shapes")
+PARTS = ("turns", "service", "retrieval", "model", "shapes", "swaps")
 HELP = """Measure speed and memory on this machine.
 
 \b
 Parts: turns (cards, words, what the graph adds), service (a served process), retrieval (large catalogues; minutes
 at a million products), model (tuned against shipped, the service's chat against the bare library), shapes (the
-profiles' models by size, random weights; minutes and 2.2 GB of disk). Without --only: turns and service.
+profiles' models by size, random weights; minutes and 2.2 GB of disk), swaps (adapters changed under load; 25 times
+--requests, some minutes). Without --only: turns and service.
 
 \b
 Examples:
@@ -129,6 +130,12 @@ async def _measure(folder: Path, measured: Measured) -> "BenchReport":
 
         with status.status("Measuring models of the same shapes (some minutes) ..."):
             rows.extend(await asyncio.to_thread(shape_rows, folder))
+    if "swaps" in measured.parts:
+        from shopfloor.bench.swaps import REQUESTS_EACH, Plan, swap_rows
+
+        swaps = settings.model_copy(update={"data": folder / "swaps"})
+        with status.status("Measuring changes of adapters under load (some minutes) ..."):
+            rows.extend(await swap_rows(swaps, Plan(measured.requests * REQUESTS_EACH)))
     return BenchReport(machine=this_machine(), rows=rows)
 
 

@@ -322,5 +322,5 @@ def _share(counts: dict[int, int], batch: int) -> dict[int, int]:
 def _obey(work: Callable[[], Any], done: "Future[Any]") -> None:
     try:
         done.set_result(work())
-    except ModelError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, whoever waits hears of it)
         done.set_exception(error)

@@ -123,10 +123,11 @@ class OpenAICompatibleRuntime(StreamingRuntime):
             body = chat_body(ask)
         with self._using() as name:
             lines = self._server.lines("/v1/chat/completions", {"model": name, **body})
-            text = ""
+            text, whole = "", False
             try:
                 async for line in lines:
                     data = line.removeprefix(DATA).strip()
+                    whole = whole or data == DONE
                     if not line.startswith(DATA) or data == DONE:
                         continue
                     event = cast(Json, json.loads(data))
@@ -137,8 +138,19 @@ class OpenAICompatibleRuntime(StreamingRuntime):
                     yield piece
             finally:
                 await lines.aclose()
+            if not whole:
+                raise await self._broken({"model": name, **body})
         if self._model.dialect == "python":  # it counts nothing in a stream
             yield Piece(completion_tokens=await self.count_tokens(text))
+
+    async def _broken(self, body: Json) -> ModelError:
+        """Why a stream ended before its time: llama-cpp-python's server says it only when asked without a stream."""
+        if self._model.dialect == "python":
+            try:
+                await self._server.post("/v1/chat/completions", {**body, "stream": False, "max_tokens": 1})
+            except ModelError as error:
+                return error
+        return ModelError("the model server broke its answer off: look into its log, and try again")
 
     @property
     def info(self) -> ModelInfo:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from shopfloor.errors import ModelError, ShopfloorError
+from shopfloor.errors import ModelError
 from shopfloor.local_models.workers import Call
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class Turns:
         for work, done in orders:
             try:
                 done.set_result(work())
-            except ShopfloorError as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, whoever waits hears of it)
                 done.set_exception(error)
         return not self._closed
 

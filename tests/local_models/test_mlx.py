@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ async def test_a_request_keeps_its_adapter_while_another_takes_over(
 async def test_a_model_without_a_source_file_takes_no_adapter(
     own: MlxRuntime, model_settings: Settings, adapters: list[AdapterFile]
 ) -> None:
-    folder = own._shared.source.location
+    folder = Path(own._shared.source.location)
     plain = await open_runtime(model_settings.model_copy(update={"runtime": "mlx", "model": folder}))
     assert isinstance(plain, MlxRuntime)
     with pytest.raises(ModelError, match="GGUF"):
@@ -86,7 +87,7 @@ async def test_a_model_without_a_source_file_takes_no_adapter(
     await plain.close()
 
 
-async def test_a_folder_that_is_no_model_is_named(model_settings: Settings, tmp_path: object) -> None:
+async def test_a_folder_that_is_no_model_is_named(model_settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ModelMissingError, match=r"config\.json"):
         await open_runtime(model_settings.model_copy(update={"runtime": "mlx", "model": tmp_path}))
 

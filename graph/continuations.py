@@ -13,7 +13,7 @@ from shopfloor.graph.replies import LANGUAGE, Replies
 from shopfloor.graph.state import Memory
 
 MOST_PRODUCTS = 6
-_LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hmm|right|what about|how about|how many of)\b[, ]*)*"
+_LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hmm|right|what about|how about|how many of)\b[,. ]*)*"
 _TAIL = r"(?: (?:then|instead|please|maybe|rather|there|of (?:them|it|those)|pieces|pairs|units))*$"
 _NUMBER = re.compile(rf"{_LEAD}(?:in )?(?:a |an |the |size |for |only |just )*(?P<number>\d{{1,3}}(?:\.5)?){_TAIL}")
 _MATTER = frozenset({"order_status"})
@@ -34,6 +34,7 @@ _ONE_IN = re.compile(
     rf"{_LEAD}(?:is there|are there|do you have|have you got|got|have you)(?: any| one| ones| some| something| anything)+ in [\w ]+{_TAIL}"
 )
 _IN_COLOUR = re.compile(rf"{_LEAD}(?:in )?(?P<colour>(?:(?:light|dark) )?[a-z]+){_TAIL}$")
+_ONLINE = re.compile(rf"{_LEAD}(?:is (?:it|that) |are they |and |available |in stock )*online{_TAIL}$")
 _FILLERS = frozenset({"and", "or", "but", "a", "the", "please", "maybe", "ok", "in", "something", "also", "very"})
 _MOST_VALUES = 3
 _TOGETHER = re.compile(
@@ -62,6 +63,14 @@ def number_alone(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> P
     focus = memory.focus or {}
     task = inventory_task(text, sku=memory.focus_sku, city=focus.get("city"), size=focus.get("size"))
     return rule_plan("inventory", "another number of what we spoke of", inventory=(task,))
+
+
+def online(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Online then?"""
+    if memory.focus_sku is None or _ONLINE.match(lowered) is None:
+        return None
+    task = inventory_task("Is it available online?", sku=memory.focus_sku, size=(memory.focus or {}).get("size"))
+    return rule_plan("inventory", "asked for the online store", inventory=(task,))
 
 
 def narrowed(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:

@@ -12,6 +12,7 @@ from shopfloor.graph.continuations import (
     narrowed,
     number_alone,
     one_thing,
+    online,
     same_matter,
     same_of_another,
     together,
@@ -23,8 +24,10 @@ from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
     for_others,
     goes_with,
+    named_otherwise,
     named_product,
     one_more,
+    price_and_stock,
     product_question,
     store_question,
     superlative,
@@ -233,6 +236,8 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
         return _details_of_focus(lowered, memory)
     if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
         return None
+    if place is not None and cues.asks_price(lowered):
+        return price_and_stock(memory.focus_sku, place, size)
     return rule_plan(
         "inventory",
         "asked about the stock of what we spoke of",
@@ -252,7 +257,7 @@ def _focus_tasks(
     skus: tuple[str | None, ...] = (memory.focus_sku,)
     if cues.is_plural(lowered) and 1 < len(memory.skus) <= _MOST_STOCK_TASKS and memory.last_route != "inventory":
         skus = memory.skus
-    city = place or _city(memory)
+    city = place or (None if cues.asks_where(lowered) else _city(memory))
     return tuple(inventory_task(text, sku=sku, city=city, size=size or _size(memory)) for sku in skus)
 
 
@@ -366,6 +371,7 @@ _RULES = (
     named_product,
     together,
     number_alone,
+    online,
     in_colour,
     narrowed,
     same_of_another,
@@ -377,6 +383,7 @@ _RULES = (
     takes_it,
     _pointed_at,
     _compared,
+    named_otherwise,
     product_question,
     _stock_of_focus,
     _refinement,

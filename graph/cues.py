@@ -72,8 +72,8 @@ _CHOOSE = re.compile(
     r"\b(i'?ll take|i (like|want|prefer|choose|pick)|let'?s (take|go with)|go (with|for)|i'?d (take|go|like))\b"
 )
 _WHICH = re.compile(
-    r"^(so |and |ok |okay )*(which|what)( one)?( of (these|them|those|the (two|three)))?( one)?"
-    r"( (is|are|has|do|does|would|should|looks?|costs?|keeps?)\b|$)|^compare\b|\bthe difference\b"
+    r"^(so |and |ok |okay )*(which ones\b|(which|what)( one)?( of (these|them|those|the (two|three)))?( one)?"
+    r"( (is|are|has|do|does|would|should|looks?|costs?|keeps?)\b|$))|^compare\b|\bthe difference\b"
 )
 _ANOTHER_COLOUR = re.compile(
     r"^(do you have|have you got|is there|can i (get|have)|show me|i'?d like).* in (?P<what>[\w ]+)$"
@@ -95,6 +95,8 @@ _GROWN_UP = re.compile(
     r"|(?:,? but|,)? ?\bnot (?:for )?(?:the |my |any )?(?:kids?|child(?:ren)?)\b",
     re.IGNORECASE,
 )
+_PRICE = re.compile(r"\b(costs?|price|how much (is|are|does|do|would)|how much,|how much and)")
+_WHICH_PLACES = re.compile(r"\b(which|what) (other )?(cities|towns|stores|shops|branches|places)\b")
 _CHILDREN = re.compile(r"\b(and|or|with) (\w+ )?(kids?|child(ren)?)\b", re.IGNORECASE)
 _STANDS_FOR = re.compile(
     r"\b(?:the|this|that) (?:\w+ ){0,2}one\b|\b(?:this|that|these|those)(?= (?:in|at|near|available|still|left|is|are)\b|\W*$)"
@@ -194,6 +196,16 @@ def for_grown_ups(text: str) -> str:
         return text
     said = _GROWN_UP.sub(", no kids", text, count=1)
     return re.sub(r"^\W+", "", said)
+
+
+def asks_price(text: str) -> bool:
+    """Asks what something costs, among other things."""
+    return _PRICE.search(text) is not None
+
+
+def asks_where(text: str) -> bool:
+    """Asks which of several places, so no one place is meant."""
+    return _WHICH_PLACES.search(text) is not None
 
 
 def adds(text: str) -> bool:

@@ -120,6 +120,11 @@ class Lexicon:
         lowered = normal(text)
         return any(re.search(rf"\b{re.escape(service)}", lowered) for service in self.services)
 
+    def service_in(self, text: str) -> str | None:
+        """The service whose words a message has all of, in any order: can I hire a tent."""
+        said = {singular(word) for word in words(text)}
+        return next((one for one in sorted(self.services) if {singular(word) for word in words(one)} <= said), None)
+
     def is_size(self, text: str) -> bool:
         """Whether a phrase is one of the shop's sizes."""
         return re.sub(r"^(a |an |size )+", "", normal(text)) in self.sizes

@@ -133,7 +133,10 @@ def _pending(finding: Finding, slots: dict[str, Any]) -> Pending | None:
 
 
 def _stock_answers(findings: Sequence[Finding]) -> int:
-    return sum(1 for finding in findings if finding["agent"] == "inventory" and finding["error"] is None)
+    """How many products the stock answers are about."""
+    answered = [one["result"] for one in findings if one["agent"] == "inventory" and one["error"] is None]
+    products = [cast(dict[str, Any], result.get("product") or {}).get("sku") for result in answered]
+    return len(set(products)) if all(products) else len(answered)
 
 
 def _shown(item: dict[str, Any]) -> ShownItem:

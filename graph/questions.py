@@ -65,6 +65,8 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
         if place is None and _THEY.search(lowered) is None:
             task = inventory_task(text, sku=first, size=cues.size_in(lowered))
             return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
+        if place is not None and cues.asks_price(lowered):
+            return price_and_stock(first, place, cues.size_in(lowered))
         store = memory.focus.get("store_id") if memory.focus and place is None and _city(memory) is None else None
         task = inventory_task(text, sku=first, city=place or _city(memory), store_id=store, size=cues.size_in(lowered))
         return rule_plan("inventory", "asked about the stock of a named product", inventory=(task,))
@@ -77,6 +79,15 @@ def named_product(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> 
     if cues.is_question(lowered) or speaks_of_product(lowered) or cues.asks_details(lowered) or bare:
         return rule_plan("supervisor", "asked about a named product", reply="details", skus=skus[:MOST_PRODUCTS])
     return None
+
+
+def price_and_stock(sku: str, place: str, size: str | None) -> Plan:
+    """What does it cost, and is it in Lyon: two questions about one product."""
+    tasks = (
+        inventory_task("How much is it?", sku=sku),
+        inventory_task(f"Is it in stock in {place}?", sku=sku, city=place, size=size),
+    )
+    return rule_plan("inventory", "asked for price and stock", inventory=tasks)
 
 
 def goes_with(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -182,9 +193,27 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
     return rule_plan("supervisor", "asked what a product is like", reply="details", skus=_spoken_of(lowered, memory))
 
 
+def named_otherwise(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Can the cutlery go in the dishwasher, of a set that only one product's name has a word of."""
+    match = re.match(
+        r"(?:and |so |ok )*(?:is|are|does|do|can|will|how \w+ (?:is|are|does)) the (?P<word>\w{4,})\b", lowered
+    )
+    if match is None or lexicon.place_in(text) is not None or cues.asks_stock(lowered) or not cues.is_short(text):
+        return None
+    word = match["word"].removesuffix("s")
+    fitting = {sku for name, sku in lexicon.names.items() if word in name.split()}
+    if len(fitting) != 1 or memory.focus_sku in fitting or word in cues.words(_focus_name(memory)):
+        return None
+    return rule_plan("supervisor", "asked about a product by a word of its name", reply="details", skus=tuple(fitting))
+
+
 def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """And the address; what services does it have; do they do alterations, of the store we spoke of."""
     place = lexicon.place_in(text)
+    service = lexicon.service_in(text)
+    if service is not None and place is None and memory.last_route == "inventory" and memory.focus is not None:
+        task = inventory_task(f"Do you have {service}?", city=_city(memory), store_id=memory.focus.get("store_id"))
+        return rule_plan("inventory", "asked about a service of the store we spoke of", inventory=(task,))
     if place is not None and lexicon.names_service(text) and cues.is_short(text):
         return rule_plan("inventory", "asked about a store's service", inventory=(inventory_task(text, city=None),))
     if memory.last_route != "inventory" or not cues.is_short(text) or memory.focus is None:

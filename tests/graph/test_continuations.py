@@ -199,3 +199,29 @@ def test_a_product_s_word_is_no_city() -> None:
     words = Lexicon(vocabulary=frozenset({"duffel"}), is_city=lambda name: name in {"duffel", "oslo"})
     assert not words.is_place("the duffel")
     assert words.is_place("Oslo")
+
+
+def test_price_and_stock_are_two_questions_about_one_product() -> None:
+    plan = follow_up("What does the Clay Pot cost and do you have it in Lyon?", Memory(), LEXICON, REPLIES)
+    assert plan is not None and [task["sku"] for task in plan.inventory] == ["POT", "POT"]
+    assert [task["city"] for task in plan.inventory] == [None, "Lyon"]
+
+
+@pytest.mark.parametrize("text", ["online?", "right. online then?", "is it available online"])
+def test_online_is_a_store(text: str) -> None:
+    plan = follow_up(text, STOCK, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory" and plan.inventory[0]["sku"] == "POT"
+
+
+@pytest.mark.parametrize("text", ["sizes?", "and the price?", "what about the weight"])
+def test_one_bare_fact_is_of_what_we_spoke_of(text: str) -> None:
+    plan = follow_up(text, LISTED, LEXICON, REPLIES)
+    assert plan is not None and (plan.reply, plan.skus) == ("details", ("POT",))
+
+
+def test_a_service_is_known_by_its_words() -> None:
+    words = Lexicon(services=frozenset({"tool hire"}))
+    memory = Memory(focus={"store_id": "L1", "city": "Lyon"}, last_route="inventory")
+    plan = follow_up("can I hire a tool there?", memory, words, REPLIES)
+    assert plan is not None and plan.inventory[0]["question"] == "Do you have tool hire?"
+    assert plan.inventory[0]["store_id"] == "L1"

@@ -17,7 +17,14 @@ from shopfloor.tools.recommendation.retrieval import KEPT, coverage, retrieve, s
 from shopfloor.tools.recommendation.search_index import FIELD_WEIGHTS, Stemmer
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot
 
-WORDS = (("red", "jacket"), ("walking", "shoe", "blue"), ("boxes",), ("t-shirt", "cotton"), ("crème", "naïve"))
+WORDS = (
+    ("red", "jacket"),
+    ("walking", "shoe", "blue"),
+    ("boxes",),
+    ("hike", "hiking"),
+    ("t-shirt", "cotton"),
+    ("crème", "naïve"),
+)
 
 
 @pytest.fixture(scope="module")

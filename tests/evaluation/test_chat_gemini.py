@@ -37,10 +37,10 @@ async def test_first_dialogues_with_gemini(tmp_path: Path, models_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cases", [OPEN, SEALED], ids=["open", "sealed"])
-async def test_every_dialogue_with_gemini(cases: Path, tmp_path: Path, models_path: Path) -> None:
+@pytest.mark.parametrize(("cases", "least"), [(OPEN, 0.95), (SEALED, 0.85)], ids=["open", "sealed"])
+async def test_every_dialogue_with_gemini(cases: Path, least: float, tmp_path: Path, models_path: Path) -> None:
     run = await run_with_gemini(cases, tmp_path, models_path)
-    assert run.report.metrics["turns_ok"] >= 0.9, wrong(run.report, [record.note for record in run.records])
+    assert run.report.metrics["turns_ok"] >= least, wrong(run.report, [record.note for record in run.records])
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from shopfloor.settings import Settings
 ROUNDS = 6
 CLIENTS = 8
 TOKENS = 64
+TIMEOUT_S = 120.0
 SUBJECTS = ("rain jackets", "tents", "running shoes", "gloves", "backpacks", "lamps", "stoves", "hats")
 
 
@@ -58,7 +59,8 @@ async def model_rows(settings: Settings, rounds: int = ROUNDS) -> list[Row]:
     path = prepared_form(source, settings.models_path) or source.path
     rows = await asyncio.to_thread(_tuned_rows, settings)
     # Both sides load the same file in the same way; what was found by tuning is not for this comparison.
-    plain = settings.model_copy(update={"model": path, "model_form": "shipped"})
+    patience = max(settings.model_timeout_s, TIMEOUT_S)
+    plain = settings.model_copy(update={"model": path, "model_form": "shipped", "model_timeout_s": patience})
     runtime = await open_embedded(plain)
     try:
         rows += await _one_client(plain, runtime, path, rounds)
@@ -153,7 +155,7 @@ async def _by_runtime(runtime: EmbeddedRuntime, text: str) -> Streamed:
     began = time.perf_counter()
     first = last = 0.0
     tokens = 0
-    options = GenerateOptions(max_tokens=TOKENS, timeout_s=120)
+    options = GenerateOptions(max_tokens=TOKENS, timeout_s=TIMEOUT_S)
     async with aclosing(runtime.stream([Message("user", text)], options)) as chunks:
         async for chunk in chunks:
             if chunk.completion is not None:
@@ -222,7 +224,7 @@ async def _peer(settings: Settings, path: Path) -> AsyncGenerator[tuple[httpx.As
         url = (await asyncio.to_thread(process.stdout.readline)).strip()
         if not url.startswith("http://"):
             raise ModelError("the library's own HTTP server did not start: see `shopfloor doctor`")
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=120) as client:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S) as client:
             yield client, url
     finally:
         process.stdin.close()

@@ -13,7 +13,7 @@ test: .venv/.dev chromium
 	@$(BIN)/pytest $(ARGS)
 
 test-slow: .venv/.dev chromium
-	@bash scripts/env.sh hf "$(PYTHON)"
+	@for name in hf llama-cpp mlx; do bash scripts/env.sh $$name "$(PYTHON)" || exit 1; done
 	@$(BIN)/pytest -m slow --timeout 1500 $(ARGS)
 
 lint: .venv/.dev

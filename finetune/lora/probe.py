@@ -53,7 +53,9 @@ def _next(torch: Any, model: Any, tokenizer: Any, prompt: str) -> Any:
 @contextmanager
 def _only(model: Any, block: int) -> Generator[None]:
     """The model with one block's part of the adapter switched on."""
-    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(getattr(layer, "scaling", None), dict)]
+    layers = [
+        (name, layer) for name, layer in model.named_modules() if isinstance(getattr(layer, "scaling", None), dict)
+    ]
     kept = [dict(layer.scaling) for _, layer in layers]
     for name, layer in layers:
         if block != WHOLE and f".layers.{block}." not in name:

@@ -95,6 +95,7 @@ def server_settings(models_path: Path, tmp_path_factory: pytest.TempPathFactory)
         models=models_path,
         google_api_key=None,
         rate_limit_per_minute=0,
+        explanations="model",  # so that there is something to stream, to cancel and to trace
     )
 
 

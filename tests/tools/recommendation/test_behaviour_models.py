@@ -131,7 +131,7 @@ def test_what_was_chosen_is_kept_for_its_revision(tmp_path: Path) -> None:
     with closing(connect(catalogue, read_only=True)) as connection:
         kept = kept_ways(connection)
         assert len(load_history(connection).baskets) == len(past.baskets)
-    assert kept == made
+    assert kept is not None and kept == made
     assert kept.chosen().way == made.next_basket.way
     assert kept.ranker().scores(np.ones((5, FEATURES))).shape == (5,)
     assert kept.ranking.way in kept.words

@@ -52,6 +52,7 @@ class Fit:
     relaxed: tuple[str, ...] = ()
 
 
+PRESENTS = frozenset({"gift", "present"})
 RELAX_ORDER = ("implied_price", "near_use", "occasion", "said", "shade", "measure", "attribute", "brand", "colour", "for_children", "price_near", "size", "price", "place", "age",
                "near_kind", "kind", "gender")  # fmt: skip
 ONLY_ALONE = frozenset({"for_children"})
@@ -238,6 +239,10 @@ def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
 def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
     """Rows made for the activities and season asked for, by name or attributes; None: nothing is, or none was asked."""
     asked = [word for word in dict.fromkeys((parsed.occasion or "", *parsed.terms)) if word in ACTIVITIES]
+    liked = [term for term in parsed.terms if term not in PRESENTS]
+    if liked and snapshot.search.scores(liked, np.arange(len(snapshot))).any():
+        # "A gift for my dad, he likes cooking outdoors": what he likes decides, not what is sold as a gift.
+        asked = [word for word in asked if word not in PRESENTS]
     masks = [mask for mask in (_made_for(word, snapshot) for word in asked) if mask.any()]
     if not masks:
         return None
@@ -248,7 +253,7 @@ def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
 def _made_for(activity: str, snapshot: Snapshot) -> Mask:
     words = {activity, *ACTIVITIES[activity]}
     out = snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
-    if activity in {"gift", "present"}:  # "gift wrap" is no gift: only what the shop calls fit for one
+    if activity in PRESENTS:  # "gift wrap" is no gift: only what the shop calls fit for one
         out = np.zeros(len(snapshot), dtype=np.bool_)
     return out | snapshot.mask(rows for (_, value), rows in snapshot.attributes.items() if words & set(value.split()))
 

@@ -162,3 +162,17 @@ async def test_another_thing_for_the_same_person(demo_path: Path, tmp_path: Path
             RecommendQuery("any other colour?", shown=(tie.items[0].sku,), previous=tie.parsed)
         )
         assert [item.sku for item in other.items] == ["SKU_ACC_04"]
+
+
+async def test_what_somebody_likes_outweighs_what_is_sold_as_a_gift(demo_path: Path, tmp_path: Path) -> None:
+    async with Database(demo_path) as catalogue:
+        agent = RecommendationAgent(catalogue, None, Settings(data=tmp_path))
+        liked = await agent.recommend(RecommendQuery(text="a gift for my dad, he likes cooking outdoors, max 60"))
+        assert liked.items[0].name == "Ember Cook Set for Two"
+        plain = await agent.recommend(RecommendQuery(text="a gift for my mum under 40", count=5))
+        with closing(connect(demo_path, read_only=True)) as connection:
+            gifts = {
+                row["sku"]
+                for row in connection.execute("SELECT sku FROM products WHERE attributes LIKE '%gift%' AND active = 1")
+            }
+        assert {item.sku for item in plain.items} <= gifts

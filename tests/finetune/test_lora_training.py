@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from shopfloor.errors import ArtefactRejectedError
 from shopfloor.finetune.lora import convert as converting
 from shopfloor.finetune.lora.checkpoint import STATE
-from shopfloor.finetune.lora.convert import WEIGHTS, convert
+from shopfloor.finetune.lora.convert import CONFIG, WEIGHTS, convert
 from shopfloor.finetune.lora.job import SAID, Failed, Finished, LoraRecipe, Progress, TrainJob
 from shopfloor.finetune.lora.parity import check_parity
 from shopfloor.finetune.routing.rows import shipped_rows
@@ -137,7 +138,12 @@ async def test_the_converted_adapter_says_what_the_trained_one_says(
     parity = await check_parity(Path(sys.executable), job.base, job.adapter, base, served, prompts, tmp_path)
     print(f"divergence {parity.base:.4f} without, {parity.adapter:.4f} with the adapter; worst {parity.worst:.4f}")
     assert parity.passed
+    # A few steps change little; made eight times as strong, a wrong order of rows shows beyond doubt.
+    strong = tmp_path / "strong"
+    shutil.copytree(job.adapter, strong)
+    config = json.loads((strong / CONFIG).read_text())
+    (strong / CONFIG).write_text(json.dumps(config | {"lora_alpha": 8 * config["lora_alpha"]}))
     monkeypatch.setattr(converting, "PERMUTED", {})
-    convert(job.adapter, base, source, served)
+    convert(strong, base, source, served)
     with pytest.raises(ArtefactRejectedError, match="layer"):
-        await check_parity(Path(sys.executable), job.base, job.adapter, base, served, prompts, tmp_path)
+        await check_parity(Path(sys.executable), job.base, strong, base, served, prompts, tmp_path)

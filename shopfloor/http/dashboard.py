@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from shopfloor.errors import InputError
-from shopfloor.http.dashboard_data import Dashboard, digest, read_dashboard
+from shopfloor.http.dashboard_data import Dashboard, read_dashboard
 from shopfloor.http.openapi import EVENT_STREAM
 from shopfloor.http.service import Service
 from shopfloor.http.training import TrainingWatch
 from shopfloor.store.artefact_files import Kind
-from shopfloor.store.artefacts import Registry
+from shopfloor.store.artefacts import ChampionWatch, Registry
 from shopfloor.store.database import Database
 
 LOOK_EVERY_S = 1.0
@@ -71,15 +71,25 @@ def dashboard_routes(service: Service, watch: TrainingWatch, version: str) -> AP
 
 
 async def _follow(service: Service, watch: TrainingWatch, version: str) -> AsyncIterator[ServerSentEvent]:
-    seen, silent = "", 0
-    while True:
-        page = await read_dashboard(service, watch, version)
-        now = digest(page)
-        silent += 1
-        if now != seen or silent >= SAY_ANYWAY:
-            seen, silent = now, 0
-            yield ServerSentEvent(data=page.model_dump_json())
-        await asyncio.sleep(LOOK_EVERY_S)
+    """Snapshots: gathered only when something was written, or became otherwise, and now and then for the clock's sake."""
+    settings = service.settings
+    written: ChampionWatch | None = None
+    try:
+        seen, silent = None, 0
+        while True:
+            if written is None and settings.state_path.is_file():  # not yet, while the service opens for the first time
+                written = await asyncio.to_thread(ChampionWatch, settings.state_path, settings.artefacts_path)
+            changed = written is not None and await asyncio.to_thread(written.changed)
+            stands = (await service.state(), watch.busy)
+            silent += 1
+            if changed or stands != seen or silent >= SAY_ANYWAY:
+                seen, silent = stands, 0
+                page = await read_dashboard(service, watch, version)
+                yield ServerSentEvent(data=page.model_dump_json())
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        if written is not None:
+            written.close()
 
 
 async def _act(request: ActionRequest, service: Service, watch: TrainingWatch) -> str:

@@ -1,9 +1,9 @@
 """What the owner's page shows, out of the state database and the assistant's figures."""
 
-import json
 import sqlite3
 from contextlib import closing
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
 
 import anyio.to_thread
 from pydantic import BaseModel, Field
@@ -211,23 +211,19 @@ def _changes(state: sqlite3.Connection) -> list[sqlite3.Row]:
 
 def _days(state: sqlite3.Connection) -> list[DayRow]:
     """The last two weeks' turns and reactions, the oldest first; days without any are there too."""
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(days=ago)).isoformat() for ago in reversed(range(DAYS_SHOWN))]
+    turns, reactions = _by_day(state, "turns", days[0]), _by_day(state, "feedback", days[0])
+    return [DayRow(day=day, turns=turns.get(day, 0), reactions=reactions.get(day, 0)) for day in days]
+
+
+def _by_day(state: sqlite3.Connection, table: Literal["turns", "feedback"], since: str) -> dict[str, int]:
     rows = state.execute(
-        """WITH RECURSIVE days (day, left) AS (
-             SELECT date('now'), :days - 1
-             UNION ALL SELECT date(day, '-1 day'), left - 1 FROM days WHERE left > 0)
-           SELECT day,
-                  (SELECT count(*) FROM turns WHERE created_at >= day AND created_at < date(day, '+1 day')) AS turns,
-                  (SELECT count(*) FROM feedback WHERE created_at >= day AND created_at < date(day, '+1 day')) AS reactions
-           FROM days ORDER BY day""",
-        {"days": DAYS_SHOWN},
+        f"SELECT substr(created_at, 1, 10) AS day, count(*) AS n FROM {table} WHERE created_at >= ? GROUP BY day",
+        (since,),
     )
-    return [DayRow.model_validate(dict(row)) for row in rows]
+    return {row["day"]: row["n"] for row in rows}
 
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
-
-
-def digest(page: Dashboard) -> str:
-    """The page without what changes at every look, to tell whether there is anything new to send."""
-    return json.dumps(page.model_dump(exclude={"uptime_s", "memory_mb"}), sort_keys=True)

@@ -6,7 +6,6 @@ over one base model. The library is compiled at installation and has an environm
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,19 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
-from shopfloor.local_models.adapter_file import AdapterFile, check_fit
+from shopfloor.local_models.adapter_file import check_fit
 from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.files import ModelFile, file_hash, find_model, open_model_file
 from shopfloor.local_models.gguf_file import read_header
-from shopfloor.local_models.live_adapters import WARM, LiveAdapters
+from shopfloor.local_models.live_runtime import LiveRuntime
 from shopfloor.local_models.llama_cpp_engine import LlamaEngine
 from shopfloor.local_models.llama_cpp_model import LlamaModel
 from shopfloor.local_models.llama_cpp_tasks import Embedding, Generation, Scoring, Task, check_fits
 from shopfloor.local_models.llama_server import usable_cores
-from shopfloor.local_models.meter import Meter
 from shopfloor.local_models.preparing import prepared_form
-from shopfloor.local_models.runtime import Message, ModelInfo
-from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.runtime import ModelInfo
+from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.workers import Call
 from shopfloor.settings import Settings
 
@@ -55,21 +53,17 @@ class _Shared:
     model: LlamaModel
     engine: LlamaEngine
     source: ModelFile
-    live: LiveAdapters
-    meter: Meter
     labels: dict[str, int] = field(default_factory=dict[str, int])
     closed: bool = False
 
 
-class LlamaCppRuntime(StreamingRuntime):
+class LlamaCppRuntime(LiveRuntime):
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
-    def __init__(self, shared: "_Shared", info: ModelInfo, timeout_s: float, agent: str = "") -> None:
-        super().__init__(info, timeout_s)
+    def __init__(self, shared: "_Shared", info: ModelInfo, timeout_s: float) -> None:
+        super().__init__(info, timeout_s, shared.engine)
         self._shared = shared
         self._engine = shared.engine
-        self._meter = shared.meter
-        self._agent = agent
 
     @classmethod
     async def open(cls, options: LlamaCppOptions, info: ModelInfo, timeout_s: float) -> "LlamaCppRuntime":
@@ -83,53 +77,13 @@ class LlamaCppRuntime(StreamingRuntime):
             LlamaModel, options.path, options.context, options.slots, options.threads, BATCH
         )
         engine = LlamaEngine(model, options.slots, BATCH)
-        shared = _Shared(model, engine, options.source, LiveAdapters(engine), Meter())
+        shared = _Shared(model, engine, options.source)
         return cls(shared, replace(info, context=model.context), timeout_s)
 
-    @property
-    def info(self) -> ModelInfo:
-        """What serves this agent now."""
-        adapter = self._shared.live.table.get(self._agent)
-        return replace(self._info, adapter=adapter.identity if adapter is not None else None)
-
-    @property
-    def adapters(self) -> Adapters:
-        """What serves now, by agent."""
-        return self._shared.live.table
-
-    def for_agent(self, agent: str) -> "LlamaCppRuntime":
-        """The model as one agent has it, now and after each change; closing any view closes all."""
-        return LlamaCppRuntime(self._shared, self._info, self._timeout_s, agent)
-
-    def hold(self) -> "contextlib.AbstractContextManager[None]":
-        """Everything inside is answered by what serves now."""
-        return self._shared.live.hold()
-
-    def warm_with(self, agent: str, messages: Sequence[Message]) -> None:
-        """A chat whose prompt is read with a new adapter before it serves."""
-        self._shared.live.warm_with(agent, messages)
-
-    async def use_adapters(self, adapters: Adapters, *, drained: bool = True) -> None:
-        """Serve with these LoRA adapters from now on; requests under way keep what they began with.
-
-        Args:
-            adapters: by agent; an agent without one is served by the base.
-            drained: return only when the last request with the ones before has ended.
-
-        Raises:
-            ModelError: one does not fit or can't be loaded, or a change is under way; nothing changes.
-        """
+    def _check_adapters(self, adapters: Adapters) -> None:
         self._check_open()
         for adapter in adapters.values():
-            await asyncio.to_thread(check_fit, adapter, self._shared.source.header, self._shared.source.sha256)
-        await self._shared.live.use(
-            adapters, lambda agent, messages: self.for_agent(agent).chat(messages, WARM), drained=drained
-        )
-
-    async def use_adapter(self, adapter: AdapterFile | None) -> None:
-        """:meth:`use_adapters` for this view's agent alone; the others keep theirs."""
-        others = {agent: other for agent, other in self.adapters.items() if agent != self._agent}
-        await self.use_adapters(others | ({self._agent: adapter} if adapter is not None else {}))
+            check_fit(adapter, self._shared.source.header, self._shared.source.sha256)
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
         tokens, grammar = await asyncio.to_thread(self._read, lambda model: _prepare(model, ask))
@@ -183,7 +137,7 @@ class LlamaCppRuntime(StreamingRuntime):
     def _submit(self, make: Callable[[Call, str | None], Task]) -> Call:
         self._check_open()
         call = Call()
-        self._shared.live.begin(self._agent, lambda adapter: self._engine.submit(make(call, adapter)))
+        self._live.begin(self._agent, lambda adapter: self._engine.submit(make(call, adapter)))
         return call
 
     def _read(self, work: Callable[[LlamaModel], T]) -> T:

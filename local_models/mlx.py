@@ -5,7 +5,6 @@ runs on the CPU, for tests.
 """
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 from shopfloor.errors import ModelError
 from shopfloor.local_models.adapter_file import AdapterFile, check_fit
 from shopfloor.local_models.adapting import Adapters
-from shopfloor.local_models.live_adapters import WARM, LiveAdapters
-from shopfloor.local_models.meter import Meter
+from shopfloor.local_models.live_runtime import LiveRuntime
 from shopfloor.local_models.mlx_files import MlxSource, find_source
 from shopfloor.local_models.mlx_model import MlxModel
-from shopfloor.local_models.runtime import Message, ModelInfo, RuntimeStats
-from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
+from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.turns import Steps, Turns
 from shopfloor.local_models.workers import Call
 
@@ -84,22 +82,18 @@ class _Shared:
     model: MlxModel
     source: MlxSource
     store: _Store
-    live: LiveAdapters
-    meter: Meter
     labels: dict[str, int] = field(default_factory=dict[str, int])
     closed: bool = False
 
 
-class MlxRuntime(StreamingRuntime):
+class MlxRuntime(LiveRuntime):
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
-    def __init__(self, shared: _Shared, info: ModelInfo, timeout_s: float, agent: str = "") -> None:
-        super().__init__(info, timeout_s)
+    def __init__(self, shared: _Shared, info: ModelInfo, timeout_s: float) -> None:
+        super().__init__(info, timeout_s, shared.store)
         self._shared = shared
         self._turns = shared.turns
         self._model = shared.model
-        self._meter = shared.meter
-        self._agent = agent
 
     @classmethod
     async def open(cls, options: MlxOptions) -> "MlxRuntime":
@@ -127,55 +121,14 @@ class MlxRuntime(StreamingRuntime):
             context=model.context,
         )
         store = _Store(turns, model, source)
-        return cls(_Shared(turns, model, source, store, LiveAdapters(store), Meter()), info, options.timeout_s)
+        return cls(_Shared(turns, model, source, store), info, options.timeout_s)
 
-    @property
-    def info(self) -> ModelInfo:
-        """What serves this agent now."""
-        adapter = self._shared.live.table.get(self._agent)
-        return replace(self._info, adapter=adapter.identity if adapter is not None else None)
-
-    @property
-    def adapters(self) -> Adapters:
-        """What serves now, by agent."""
-        return self._shared.live.table
-
-    def for_agent(self, agent: str) -> "MlxRuntime":
-        """The model as one agent has it, now and after each change; closing any view closes all."""
-        return MlxRuntime(self._shared, self._info, self._timeout_s, agent)
-
-    def hold(self) -> "contextlib.AbstractContextManager[None]":
-        """Everything inside is answered by what serves now."""
-        return self._shared.live.hold()
-
-    def warm_with(self, agent: str, messages: Sequence[Message]) -> None:
-        """A chat whose prompt is read with a new adapter before it serves."""
-        self._shared.live.warm_with(agent, messages)
-
-    async def use_adapters(self, adapters: Adapters, *, drained: bool = True) -> None:
-        """Serve with these LoRA adapters from now on; requests under way keep what they began with.
-
-        Args:
-            adapters: by agent; an agent without one is served by the base.
-            drained: return only when the last request with the ones before has ended.
-
-        Raises:
-            ModelError: one does not fit or can't be loaded, or a change is under way; nothing changes.
-        """
+    def _check_adapters(self, adapters: Adapters) -> None:
         self._check_open()
         for adapter in adapters.values():
             if self._shared.source.file is None:
                 raise ModelError("adapters need a model from a GGUF file here: set SHOPFLOOR_MODEL to one")
-            header = self._shared.source.file.header
-            await asyncio.to_thread(check_fit, adapter, header, self._shared.source.source_hash)
-        await self._shared.live.use(
-            adapters, lambda agent, messages: self.for_agent(agent).chat(messages, WARM), drained=drained
-        )
-
-    async def use_adapter(self, adapter: AdapterFile | None) -> None:
-        """:meth:`use_adapters` for this view's agent alone; the others keep theirs."""
-        others = {agent: other for agent, other in self.adapters.items() if agent != self._agent}
-        await self.use_adapters(others | ({self._agent: adapter} if adapter is not None else {}))
+            check_fit(adapter, self._shared.source.file.header, self._shared.source.source_hash)
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
         call = self._start(lambda call, adapter: self._model.generate(ask, adapter, call))
@@ -236,7 +189,7 @@ class MlxRuntime(StreamingRuntime):
                 lambda: self._shared.store.release(adapter) if adapter is not None else None,
             )
 
-        return self._shared.live.begin(self._agent, start)
+        return self._live.begin(self._agent, start)
 
     def _label_id(self, label: str) -> int:
         self._check_open()

@@ -7,7 +7,6 @@ The model's weights are out of sight, so the hashes name what the server says of
 """
 
 import contextlib
-import copy
 import hashlib
 import json
 import math
@@ -21,14 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError, ModelMissingError
-from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.http_server import HttpServer
-from shopfloor.local_models.live_adapters import WARM, LiveAdapters
+from shopfloor.local_models.live_runtime import LiveRuntime
 from shopfloor.local_models.openai_wire import Json, chat_body, llama_chat_body, python_chat_body, read_piece
-from shopfloor.local_models.runtime import Message, ModelInfo, RuntimeStats
+from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
 from shopfloor.local_models.scoring import scoring
-from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
+from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.vllm_adapters import VllmAdapters
 
 Dialect = Literal["llama", "vllm", "python", "plain"]
@@ -67,17 +65,15 @@ class Served:
     profile: str
 
 
-class OpenAICompatibleRuntime(StreamingRuntime):
+class OpenAICompatibleRuntime(LiveRuntime):
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
     def __init__(self, server: HttpServer, model: ServedModel, info: ModelInfo, timeout_s: float) -> None:
-        super().__init__(info, timeout_s)
+        self._store = VllmAdapters(server, model.id)
+        super().__init__(info, timeout_s, self._store)
         self._server = server
         self._model = model
         self._labels: dict[str, int] = {}
-        self._agent = ""
-        self._store = VllmAdapters(server, model.id)
-        self._live = LiveAdapters(self._store)
 
     @classmethod
     async def open(cls, served: Served) -> "OpenAICompatibleRuntime":
@@ -152,51 +148,9 @@ class OpenAICompatibleRuntime(StreamingRuntime):
                 return error
         return ModelError("the model server broke its answer off: look into its log, and try again")
 
-    @property
-    def info(self) -> ModelInfo:
-        """What serves this agent now."""
-        adapter = self._live.table.get(self._agent)
-        return replace(self._info, adapter=adapter.identity if adapter is not None else None)
-
-    @property
-    def adapters(self) -> Adapters:
-        """What serves now, by agent."""
-        return self._live.table
-
-    def for_agent(self, agent: str) -> "OpenAICompatibleRuntime":
-        """The model as one agent has it, now and after each change; closing any view closes all."""
-        view = copy.copy(self)
-        view._agent = agent
-        return view
-
-    def hold(self) -> "contextlib.AbstractContextManager[None]":
-        """Everything inside is answered by what serves now."""
-        return self._live.hold()
-
-    def warm_with(self, agent: str, messages: Sequence[Message]) -> None:
-        """A chat whose prompt is read with a new adapter before it serves."""
-        self._live.warm_with(agent, messages)
-
-    async def use_adapters(self, adapters: Adapters, *, drained: bool = True) -> None:
-        """Serve with these LoRA adapters from now on, where the server (vLLM) loads them while it runs.
-
-        Args:
-            adapters: by agent; an agent without one is served by the base.
-            drained: return only when the last request with the ones before has ended.
-
-        Raises:
-            ModelError: the server can't load one, or a change is under way; nothing changes.
-        """
+    def _check_adapters(self, adapters: Adapters) -> None:
         if adapters and self._model.dialect != "vllm":
             raise ModelError("only vLLM loads adapters while it runs: serve this model with it, or embedded")
-        await self._live.use(
-            adapters, lambda agent, messages: self.for_agent(agent).chat(messages, WARM), drained=drained
-        )
-
-    async def use_adapter(self, adapter: AdapterFile | None) -> None:
-        """:meth:`use_adapters` for this view's agent alone; the others keep theirs."""
-        others = {agent: other for agent, other in self.adapters.items() if agent != self._agent}
-        await self.use_adapters(others | ({self._agent: adapter} if adapter is not None else {}))
 
     async def score(self, prompts: Sequence[str], labels: Sequence[str], *, prefix: str = "") -> NDArray[np.float32]:
         """Log-probabilities of single-token labels right after each prompt, shape (P, L).

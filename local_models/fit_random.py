@@ -114,8 +114,9 @@ def _describe(writer: gguf.GGUFWriter, shape: Shape) -> None:
 
 def _vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     """Control tokens, one for each byte, and made-up pieces of 2 to 9 letters that no text is cut into."""
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(BYTES))]
-    kinds = [CONTROL] * 3 + [BYTE] * BYTES
+    control = ("<unk>", "<s>", "</s>", "<|endoftext|>")  # the last is looked up, unasked, where a name has "Phi-3" in it
+    tokens = [*control, *(f"<0x{byte:02X}>" for byte in range(BYTES))]
+    kinds = [CONTROL] * len(control) + [BYTE] * BYTES
     letters = "abcdefghijklmnop"
     for number in range(len(tokens), size):
         digits = "".join(letters[int(digit, 16)] for digit in f"{number:x}")

@@ -39,7 +39,7 @@ PLACES: Mapping[str, Place] = {
     "chat": Place("chat.yaml"),
 }
 MAKES_ITS_OWN = frozenset({"requests", "grounding", "explanations"})
-SHIPPED: Mapping[str, str] = {"chat": "chat_open.yaml"}
+SHIPPED: Mapping[str, str] = {"chat": "chat_open.yaml", "inventory": "inventory_open.jsonl"}
 
 
 class AllReports(BaseModel):

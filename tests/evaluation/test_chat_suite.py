@@ -7,6 +7,7 @@ import pytest
 
 from shopfloor.errors import InputError
 from shopfloor.evaluation.cases import load_cases
+from shopfloor.evaluation.nearness import nearest
 from shopfloor.evaluation.runner import EvalRequest, check_question_model, question_of, run_suite
 from shopfloor.evaluation.suites.chat import (
     Answered,
@@ -22,7 +23,7 @@ from shopfloor.settings import load_settings
 from tests.fakes.gemini import FakeGemini, calls, fails, says
 
 CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
-OPEN, SEALED = CASES / "chat_open.yaml", CASES / "chat_sealed.yaml"
+OPEN, SEALED, SEALED_2 = (CASES / f"chat_{part}.yaml" for part in ("open", "sealed", "sealed2"))
 REPLY = Answered(
     text="The Blue Mug costs 1,249.50 EUR. We have 12 in Berlin – 3 of them in Mitte. Shall I look in Madrid?",
     route="inventory",
@@ -95,18 +96,22 @@ def test_system_sees_the_messages_alone() -> None:
 
 
 def test_shipped_dialogues_are_long_enough_and_a_third_is_sealed() -> None:
-    opened, sealed = load_cases(OPEN, ChatCase), load_cases(SEALED, ChatCase)
+    opened, sealed, second = (load_cases(path, ChatCase) for path in (OPEN, SEALED, SEALED_2))
     assert len(opened) + len(sealed) >= 60
     assert len(sealed) * 3 >= len(opened) + len(sealed) - 3
-    assert all(3 <= len(case.turns) <= 10 for case in [*opened, *sealed])
-    assert len({case.id for case in [*opened, *sealed]}) == len(opened) + len(sealed)
+    assert len(second) >= 25
+    cases = [*opened, *sealed, *second]
+    assert all(3 <= len(case.turns) <= 10 for case in cases)
+    assert len({case.id for case in cases}) == len(cases)
+    read = [turn.user for case in [*opened, *sealed] for turn in case.turns]
+    assert max(nearest([turn.user for case in second for turn in case.turns], read)) < 0.6
 
 
 def test_shipped_expectations_are_all_known_fields() -> None:
     import yaml
 
     known = set(Expectation.model_fields)
-    for path in (OPEN, SEALED):
+    for path in (OPEN, SEALED, SEALED_2):
         for case in yaml.safe_load(path.read_text(encoding="utf-8")):
             for turn in case["turns"]:
                 assert set(turn.get("expect", {})) <= known, f"{path.name}: {case['id']}: {turn['user']}"

@@ -37,7 +37,9 @@ def test_cases_are_found_by_name_with_their_shop(data: Path) -> None:
     assert found.requests["grounding"].cases is None
     assert (found.requests["routing"].limit, found.requests["routing"].seed) == (3, 5)
     assert found.skipped["ranking"] == "no basket_completion_rerank30.jsonl under --data"
-    assert set(find_all(EvalRequest(), None).requests) == {"chat", "requests", "grounding", "explanations"}
+    alone = find_all(EvalRequest(), None).requests
+    assert set(alone) == {"chat", "inventory", "requests", "grounding", "explanations"}
+    assert alone["inventory"].cases is not None and alone["inventory"].shop is None
 
 
 async def test_one_bad_suite_does_not_stop_the_others(data: Path, tmp_path: Path, models_path: Path) -> None:

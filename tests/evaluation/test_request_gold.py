@@ -8,6 +8,7 @@ import pytest
 
 from shopfloor.errors import InputError
 from shopfloor.evaluation.cases import load_cases
+from shopfloor.evaluation.nearness import nearest
 from shopfloor.evaluation.registry import make_suite
 from shopfloor.evaluation.runner import EvalRequest, run_suite
 from shopfloor.evaluation.suites.request_gold import Gold, Good, Offer, Predicate
@@ -92,6 +93,22 @@ def test_a_third_of_the_cases_is_sealed(name: str) -> None:
     assert len(set(ids)) == len(ids) and len(set(texts)) == len(texts)
     assert len(parts["sealed"]) == pytest.approx(len(ids) / 3, abs=1)
     assert all(case.keep is not None for cases in parts.values() for case in cases)
+
+
+@pytest.mark.parametrize(("name", "least"), [("demo", 60), ("retail", 40)])
+def test_the_second_sealed_set_is_unlike_the_first_ones(name: str, least: int) -> None:
+    cases = load_cases(CASES / f"requests_{name}_sealed2.yaml", RequestCase)
+    read = [c for part in ("open", "sealed") for c in load_cases(CASES / f"requests_{name}_{part}.yaml", RequestCase)]
+    assert len(cases) >= least
+    assert len({case.id for case in cases}) == len(cases)
+    assert all(case.keep is not None for case in cases)
+    assert max(nearest([case.text for case in cases], [case.text for case in read])) < 0.6
+
+
+def test_the_second_sealed_set_asks_for_what_the_demo_shop_has(gold: Gold) -> None:
+    cases = load_cases(CASES / "requests_demo_sealed2.yaml", RequestCase)
+    empty = [case.id for case in cases if case.keep is not None and not gold.fitting(case.keep)]
+    assert len(empty) == 3, "a surfboard, skirts for men, a cap in a colour that is no longer sold"
 
 
 def test_variety() -> None:

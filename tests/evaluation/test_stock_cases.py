@@ -3,9 +3,11 @@
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shopfloor.evaluation.nearness import nearest
 from shopfloor.evaluation.runner import EvalRequest, run_suite
 from shopfloor.evaluation.suites.inventory import make_suite
 from shopfloor.settings import load_settings
@@ -15,7 +17,7 @@ CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
 LINES = Path(__file__).parent
 
 
-@pytest.mark.parametrize("part", ["open", "sealed"])
+@pytest.mark.parametrize("part", ["open", "sealed", "sealed2"])
 def test_gold_is_what_the_files_say(part: str) -> None:
     books = Books()
     lines = (LINES / f"stock_{part}.txt").read_text(encoding="utf-8").splitlines()
@@ -25,11 +27,20 @@ def test_gold_is_what_the_files_say(part: str) -> None:
     ]
 
 
+def cases_of(part: str) -> list[dict[str, Any]]:
+    lines = (CASES / f"inventory_{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_second_sealed_set_is_unlike_the_first_ones() -> None:
+    cases, read = cases_of("sealed2"), [*cases_of("open"), *cases_of("sealed")]
+    assert len(cases) >= 100
+    assert {case["intent"] for case in cases} == {case["intent"] for case in read}
+    assert max(nearest([case["question"] for case in cases], [case["question"] for case in read])) < 0.6
+
+
 def test_halves_differ_and_hold_every_intent() -> None:
-    halves = [
-        [json.loads(line) for line in (CASES / f"inventory_{part}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for part in ("open", "sealed")
-    ]
+    halves = [cases_of(part) for part in ("open", "sealed")]
     assert all(len(half) >= 75 for half in halves)
     assert not {case["question"] for case in halves[0]} & {case["question"] for case in halves[1]}
     assert {case["intent"] for case in halves[0]} == {case["intent"] for case in halves[1]}

@@ -10,6 +10,7 @@ run: .venv/.base
 	@$(BIN)/shopfloor serve $(ARGS)
 
 test: .venv/.dev chromium
+	@bash scripts/env.sh hf "$(PYTHON)"
 	@$(BIN)/pytest $(ARGS)
 
 test-slow: .venv/.dev chromium

@@ -13,7 +13,10 @@ TRAIN_HELP = """Learn from feedback: make the dataset, train, compare with what 
 
 A run that was killed goes on where it was; the same feedback is not learned twice. Needs the extra `learn`.
 
-Example: shopfloor train --agent router
+\b
+Examples:
+  shopfloor train --agent router
+  shopfloor train --install trl
 """
 AGENTS = ("router",)
 LOW_PRIORITY = 15
@@ -25,16 +28,23 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    agent: Annotated[str, typer.Option(help="What to train: router.")],
+    agent: Annotated[str, typer.Option(help="What to train: router.")] = "",
     profile: Annotated[str | None, typer.Option(help="Hardware profile to train for.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     automatic: Annotated[
         bool, typer.Option("--automatic", help="Started by the service: low priority, and recorded as such.")
     ] = False,
     low_priority: Annotated[bool, typer.Option(help="Leave the processor to others where they want it.")] = False,
+    install: Annotated[
+        str | None, typer.Option(help="Make a trainer's environment in .venvs instead: hf, trl, unsloth or mlx.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="With --install: even where this machine lacks what it needs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Run one cycle and report."""
+    if install is not None:
+        _install(install, force=force)
+        return
     from shopfloor.cli import print_json
     from shopfloor.errors import InputError
     from shopfloor.finetune.router_cycle import RouterCycle
@@ -52,6 +62,16 @@ def train(
         print_json(result.to_json())
         return
     typer.echo(_summary(result))
+
+
+def _install(name: str, *, force: bool) -> None:
+    from shopfloor.errors import InputError
+    from shopfloor.finetune.trainers.install import TRAINERS
+    from shopfloor.finetune.trainers.install import install as make
+
+    if name not in TRAINERS:
+        raise InputError(f"--install {name}: choose {', '.join(TRAINERS)}.", matches=tuple(TRAINERS))
+    make(TRAINERS[name], force=force, say=lambda text: typer.echo(text, err=True))
 
 
 def _summary(result: "TrainResult") -> str:

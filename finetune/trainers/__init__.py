@@ -1,0 +1,1 @@
+"""The trainers and their environments: our own, trl, MLX and unsloth behind one interface (``running.py``)."""

@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "train": CommandInfo("train", "Learn from feedback; what wins at the gate goes live."),
     "lineage": CommandInfo("lineage", "Say what an artefact was learned from and how it was judged."),
     "forget": CommandInfo("forget", "Erase a user, and retire or retrain what was learned from them."),
+    "simulate": CommandInfo("simulate", "Play some days with simulated shoppers, and see what is learned."),
     "bench": CommandInfo("bench", "Measure speed and memory on this machine."),
 }
 

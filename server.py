@@ -24,6 +24,7 @@ from shopfloor.http.openapi import install_openapi
 from shopfloor.http.pages import page_routes
 from shopfloor.http.problems import install_problem_handlers
 from shopfloor.http.rest import rest_routes
+from shopfloor.http.rollout_watch import RolloutWatch
 from shopfloor.http.service import Opener, Service
 from shopfloor.http.shop_routes import shop_routes
 from shopfloor.http.training import TrainingWatch
@@ -49,10 +50,11 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     mcp = McpDoor(service, __version__)
     continuity = Continuity()
     training = TrainingWatch(settings)
+    rollouts = RolloutWatch(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        async with mcp.running(), training.running():
+        async with mcp.running(), training.running(), rollouts.running():
             await service.start()
             try:
                 yield
@@ -67,7 +69,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     app.include_router(openai_routes(service, continuity))
     app.include_router(langserve_routes(service, continuity))
     app.include_router(health_routes(service, __version__))
-    app.include_router(dashboard_routes(service, training, __version__))
+    app.include_router(dashboard_routes(service, training, rollouts, __version__))
     app.include_router(page_routes())
     app.router.routes.append(Route("/mcp", endpoint=mcp, include_in_schema=False))
     install_problem_handlers(app, metrics)

@@ -37,6 +37,7 @@ from shopfloor.finetune.head_lessons import (
     rehearsal_rows,
 )
 from shopfloor.finetune.locking import one_training
+from shopfloor.finetune.rollout import go_live
 from shopfloor.finetune.routing.vectors import VectorCache
 from shopfloor.graph.local_router import LocalRouter, TextEncoder, shipped_head, shorten
 from shopfloor.local_models import open_encoder
@@ -97,6 +98,7 @@ class RouterCycle:
         base: the head that learning starts from; empty: the shipped one.
         encoder: one that is open already; empty: the service's, opened for this.
         seed: of the training.
+        shares: what wins is tried on a share of the users first.
         say: hears what is being done.
     """
 
@@ -108,8 +110,10 @@ class RouterCycle:
         base: LinearHead | None = None,
         encoder: TextEncoder | None = None,
         seed: int = 0,
+        shares: bool = False,
         say: Said | None = None,
     ) -> None:
+        self._shares = shares
         self._settings = settings
         self._started_by: StartedBy = started_by
         self._base = base
@@ -157,7 +161,11 @@ class RouterCycle:
             name = await self._register(state, registry, run)
             status = STATUS_OF[str(verdict["verdict"])]
             if status == "promoted":
-                await registry.activate(name, f"run {run.run_id}: {verdict['reason']}")
+                reason = f"run {run.run_id}: {verdict['reason']}"
+                live = await go_live(
+                    *(self._settings, registry.state, name, reason), shares=self._shares, dataset_hash=run.dataset_hash
+                )
+                status = live.status
             save_step(state, run.run_id, "promote", {"status": status})
             end_run(state, run.run_id, status, artefact=name, seconds=self._seconds(), peak_mb=peak_mb())
         except ShopfloorError as error:

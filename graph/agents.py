@@ -211,13 +211,14 @@ async def _router(
     settings: Settings, encoder: "Encoder | None", problems: list[str], following: Following
 ) -> Router | None:
     from shopfloor.graph.local_router import LocalRouter
+    from shopfloor.graph.shared_router import SharedRouter
 
     try:
-        router = await asyncio.to_thread(LocalRouter.open, settings, encoder)
+        router = SharedRouter(await asyncio.to_thread(LocalRouter.open, settings, encoder))
     except ModelError as error:
         problems.append(f"The local router is not there: {error.detail}")
         return None
-    await following.follow("router", frozenset({"head"}), head_follower(router))
-    if router.problem:
-        problems.append(router.problem)
+    await following.follow("router", frozenset({"head"}), head_follower(router, following), tries=True)
+    if router.champion.problem:
+        problems.append(router.champion.problem)
     return router

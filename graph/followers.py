@@ -6,33 +6,47 @@ from typing import TYPE_CHECKING
 
 from shopfloor.errors import ArtefactRejectedError, ModelError
 from shopfloor.local_models.following import Champions, Use
+from shopfloor.store.artefacts import Kind
 
 if TYPE_CHECKING:
-    from shopfloor.graph.local_router import LocalRouter
+    from pathlib import Path
+
+    from shopfloor.graph.shared_router import SharedRouter
+    from shopfloor.local_models.following import Following
+    from shopfloor.local_models.head import LinearHead
     from shopfloor.tools.recommendation import RecommendationAgent
 
+ROUTER_HEAD: tuple[str, Kind] = ("router", "head")
 
-def head_follower(router: "LocalRouter") -> Use:
-    """Puts the champion of the router's heads into the router; without one, the head it was opened with."""
-    own = router.head
+
+def head_follower(router: "SharedRouter", following: "Following") -> Use:
+    """Puts the champion of the router's heads into the router, and beside it what is tried on a share of the users.
+
+    Without a champion it has the head it was opened with. A head that can't be tried leaves everybody on the champion.
+    """
+    own = router.champion.head
 
     async def use(champions: Champions) -> None:
-        from shopfloor.local_models.artefact_check import check_artefact
-        from shopfloor.local_models.head import LinearHead
-
-        champion = champions.get(("router", "head"))
-        if champion is None:
-            router.use(own)
-            return
-        try:
-            await asyncio.to_thread(check_artefact, champion.folder, None)
-            router.use(await asyncio.to_thread(LinearHead.load, champion.folder))
-        except ModelError as error:
-            raise ArtefactRejectedError(
-                f"The router's head {champion.hash[:12]} is not used: {error.detail}"
-            ) from error
+        champion, trial = champions.get(ROUTER_HEAD), following.trials.get(ROUTER_HEAD)
+        if trial is None or trial.rollout_id != router.trial_id:
+            router.try_none()
+        router.champion.use(own if champion is None else await _head(champion.folder, champion.hash))
+        if trial is not None:
+            # Its folder lies beside the champion's: the registry names folders by their hash.
+            router.try_beside(await _head(following.folder / trial.artefact, trial.artefact), trial)
 
     return use
+
+
+async def _head(folder: "Path", name: str) -> "LinearHead":
+    from shopfloor.local_models.artefact_check import check_artefact
+    from shopfloor.local_models.head import LinearHead
+
+    try:
+        await asyncio.to_thread(check_artefact, folder, None)
+        return await asyncio.to_thread(LinearHead.load, folder)
+    except ModelError as error:
+        raise ArtefactRejectedError(f"The router's head {name[:12]} is not used: {error.detail}") from error
 
 
 def fusion_follower(agent: "RecommendationAgent") -> Use:

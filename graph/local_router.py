@@ -121,6 +121,10 @@ class LocalRouter:
         """Decide by another head from now on; a decision under way keeps the one it began with."""
         self._judge = _Judge.of(head, self._given)
 
+    def beside(self, head: LinearHead) -> "LocalRouter":
+        """Another router over the same encoder."""
+        return LocalRouter(head, self._given)
+
     async def weigh(self, text: str) -> RouteChoice:
         """Probabilities of all routes for one message."""
         shortened, judge = shorten(text), self._judge

@@ -9,7 +9,7 @@ from typing import Any, cast
 from opentelemetry import trace
 
 from shopfloor.graph.state import Decision, Finding
-from shopfloor.store.traces import Candidate, NewAnswer, NewTurn, Shown, TraceStore, TurnOutcome
+from shopfloor.store.traces import Candidate, Exposure, NewAnswer, NewTurn, Shown, TraceStore, TurnOutcome
 from shopfloor.tools.schemas import ModelCard, Usage
 
 
@@ -59,6 +59,10 @@ class Recorder:
             wanted = uuid.uuid4().hex
             await self._traces.start_turn(NewTurn(wanted, thread_id, start.user_id, start.door, start.text))
         return wanted
+
+    async def expose(self, trace_id: str, exposure: Exposure) -> None:
+        """Record which side decided a turn, while something is tried on a share of the users."""
+        await self._traces.expose(trace_id, exposure)
 
     async def finish(self, end: TurnEnd) -> None:
         """Record the answers, then that the turn was answered."""

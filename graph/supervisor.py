@@ -22,9 +22,11 @@ from shopfloor.graph.mixed import without_count
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task
 from shopfloor.graph.prompts import load_prompt
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
+from shopfloor.graph.shared_router import SharesUsers
 from shopfloor.graph.spelling import understood
 from shopfloor.graph.state import Finding, InventoryTask, Memory, RecommendTask, Tokens, text_of
 from shopfloor.observability import get_logger
+from shopfloor.store.traces import Exposure
 from shopfloor.tools.schemas import Route, RouteInfo
 
 log = get_logger("shopfloor.graph")
@@ -45,7 +47,11 @@ class Router(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the supervisor reads of a turn. ``calls``: Gemini's tool-call messages of this turn, in order."""
+    """What the supervisor reads of a turn.
+
+    ``calls``: Gemini's tool-call messages of this turn, in order; ``who``: the user, or the conversation of one without a
+    name, by whom a share of the users is told from the rest.
+    """
 
     text: str
     messages: Sequence[AnyMessage]
@@ -53,16 +59,22 @@ class Turn:
     calls: Sequence[AnyMessage] = ()
     findings: Sequence[Finding] = ()
     shop: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A plan, and what it cost. ``call``: Gemini's tool-call message to keep; ``fell_back``: why Gemini did not decide."""
+    """A plan, and what it cost.
+
+    ``call``: Gemini's tool-call message to keep; ``fell_back``: why Gemini did not decide; ``exposure``: which of the
+    router's heads decided, while one is tried on a share of the users.
+    """
 
     plan: Plan
     tokens: Tokens
     call: AIMessage | None = None
     fell_back: str | None = None
+    exposure: Exposure | None = None
 
 
 class Supervisor:
@@ -88,9 +100,9 @@ class Supervisor:
         fell_back: str | None = None
         tokens = Tokens(prompt=0, completion=0)
         if self.gemini is not None and not turn.findings and self._gemini_below < 1:
-            plan = await self._local(turn)
+            plan, exposure = await self._local(turn)
             if plan.confidence >= self._gemini_below and (plan.recommend is not None or plan.inventory):
-                return Decided(plan, tokens)  # sure, and an agent answers: nothing to ask Gemini
+                return Decided(plan, tokens, exposure=exposure)  # sure, and an agent answers: nothing to ask Gemini
         if self.gemini is not None:
             try:
                 message, tokens = await self.gemini.ask(self._conversation(turn))
@@ -100,23 +112,27 @@ class Supervisor:
                 log.warning("gemini_fell_back", code=error.code, cause=type(error.__cause__).__name__)
         if turn.findings:
             return Decided(_finish(turn), tokens, fell_back=fell_back)
-        return Decided(await self._local(turn), tokens, fell_back=fell_back)
+        plan, exposure = await self._local(turn)
+        return Decided(plan, tokens, fell_back=fell_back, exposure=exposure)
 
-    async def _local(self, turn: Turn) -> Plan:
+    async def _local(self, turn: Turn) -> tuple[Plan, Exposure | None]:
         said = understood(turn.text, self.lexicon, self._replies)
         plan = follow_up(said, turn.memory, self.lexicon, self._replies)
         if plan is not None:
-            return plan
+            return plan, None
         text = cues.corrected(said)
-        info = await self._route(text)
-        return plan_route(text, info, turn.memory, self.lexicon, self._replies)
+        router, exposure = self._router, None
+        if isinstance(router, SharesUsers):
+            router, exposure = router.side_for(turn.who)
+        info = await self._route(router, text)
+        return plan_route(text, info, turn.memory, self.lexicon, self._replies), exposure
 
-    async def _route(self, text: str) -> RouteInfo:
+    async def _route(self, router: Router | None, text: str) -> RouteInfo:
         """The router's route; by the words alone where it is not there or not in time."""
-        if self._router is not None:
+        if router is not None:
             try:
                 async with asyncio.timeout(_ROUTER_TIMEOUT_S):
-                    return await self._router.decide(text)
+                    return await router.decide(text)
             except (ModelError, TimeoutError) as error:
                 log.warning("router_failed", error=type(error).__name__)
         return route_by_words(text, self._replies)

@@ -9,12 +9,14 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from shopfloor.errors import ShopfloorError
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Artefact, ChampionWatch, Kind
+from shopfloor.store.rollouts import Rollout
 
 log = get_logger("shopfloor.local_models")
 
@@ -24,6 +26,8 @@ UNREADABLE = "The registry of adapters can't be read: what served until now goes
 
 Champions = Mapping[tuple[str, Kind], Artefact]
 """What serves, by agent and kind."""
+Trials = Mapping[tuple[str, Kind], Rollout]
+"""What is tried on a share of the users, by agent and kind."""
 Use = Callable[[Champions], Awaitable[None]]
 Heard = Callable[[str, str], None]
 
@@ -34,7 +38,9 @@ class _Follower:
 
     use: Use
     kinds: frozenset[Kind]
+    tries: bool = False
     present: dict[tuple[str, Kind], str] = field(default_factory=dict[tuple[str, Kind], str])
+    tried: dict[tuple[str, Kind], Rollout] = field(default_factory=dict[tuple[str, Kind], Rollout])
     due: float | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -48,6 +54,7 @@ class Following:
         self._heard: list[Heard] = []
         self._work: set[asyncio.Task[None]] = set()
         self._champions: dict[tuple[str, Kind], Artefact] = {}
+        self._trials: dict[tuple[str, Kind], Rollout] = {}
         self._watch: ChampionWatch | None = None
         self._number = -1
         self.problems: dict[str, str] = {}
@@ -72,7 +79,19 @@ class Following:
         """What should serve now."""
         return self._champions
 
-    async def follow(self, name: str, kinds: frozenset[Kind], use: Use, present: Champions | None = None) -> None:
+    @property
+    def folder(self) -> Path:
+        """Where the artefacts lie, a folder each, by hash."""
+        return self._settings.artefacts_path
+
+    @property
+    def trials(self) -> Trials:
+        """What should be tried on a share of the users now."""
+        return self._trials
+
+    async def follow(
+        self, name: str, kinds: frozenset[Kind], use: Use, present: Champions | None = None, *, tries: bool = False
+    ) -> None:
         """Call ``use`` with all champions now, where they are not what is present, and whenever one of them changed.
 
         Args:
@@ -80,8 +99,9 @@ class Following:
             kinds: what it cares for.
             use: takes them up, or raises a ShopfloorError and leaves what serves.
             present: what it has taken up already; empty: nothing.
+            tries: call it also when :attr:`trials` changed.
         """
-        follower = _Follower(use, kinds)
+        follower = _Follower(use, kinds, tries)
         follower.present = _names(present or {}, kinds)
         await self._bring_up(name, follower)
         self._followers[name] = follower
@@ -119,13 +139,14 @@ class Following:
         if not self._watch.changed():
             return False
         try:
-            number, champions = self._watch.champions()
+            number, champions, trials = self._watch.standing()
         except sqlite3.OperationalError:
             return False
         if number == self._number:
             return False
         self._number = number
         self._champions = {(artefact.agent, artefact.kind): artefact for artefact in champions}
+        self._trials = {(trial.agent, trial.kind): trial for trial in trials}
         return True
 
     def _start(self, name: str) -> None:
@@ -137,8 +158,9 @@ class Following:
         async with follower.lock:
             champions = self._champions
             wanted = _names(champions, follower.kinds)
+            trials = {key: one for key, one in self._trials.items() if follower.tries and key[1] in follower.kinds}
             before = follower.present
-            if wanted == before:
+            if wanted == before and trials == follower.tried:
                 follower.due = None
                 self.problems.pop(name, None)
                 return
@@ -149,7 +171,7 @@ class Following:
                 self.problems[name] = error.detail if isinstance(error, ShopfloorError) else f"{name}: {error.strerror}"
                 log.warning("artefact_refused", follower=name, detail=self.problems[name])
                 return
-            follower.present, follower.due = wanted, None
+            follower.present, follower.tried, follower.due = wanted, trials, None
             self.problems.pop(name, None)
             for agent, kind in sorted(wanted.keys() | before.keys()):
                 if wanted.get((agent, kind)) != before.get((agent, kind)):

@@ -184,6 +184,9 @@ class Metrics:
     training_runs: Counter = field(init=False)
     http_seconds: Histogram = field(init=False)
     degraded: Gauge = field(init=False)
+    rollout_share: Gauge = field(init=False)
+    rollout_outcomes: Gauge = field(init=False)
+    rollout_mean: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         registry = self.registry
@@ -215,6 +218,18 @@ class Metrics:
         self.degraded = Gauge(
             "shopfloor_degraded", "Parts that are missing; without them answers come from the database alone.",
             registry=registry,
+        )  # fmt: skip
+        self.rollout_share = Gauge(
+            "shopfloor_rollout_share", "Percent of the users who are served by what is being tried.",
+            ("agent", "artefact"), registry=registry,
+        )  # fmt: skip
+        self.rollout_outcomes = Gauge(
+            "shopfloor_rollout_outcomes", "Outcomes of each side at the share that is on, of all processes together.",
+            ("agent", "side", "outcome"), registry=registry,
+        )  # fmt: skip
+        self.rollout_mean = Gauge(
+            "shopfloor_rollout_mean", "Mean of a side's outcomes, 0 to 1; failed and slow are shares of its turns.",
+            ("agent", "side", "outcome"), registry=registry,
         )  # fmt: skip
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

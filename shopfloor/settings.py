@@ -120,6 +120,42 @@ class Settings(BaseSettings):
         description="hours of the day, local time, in which none starts by itself, e.g. 9-18; empty: any hour is fine",
     )
 
+    # What won goes live
+    rollout: Literal["shares", "direct"] = Field(
+        default="shares", description="what a training of the service promotes: shares of the users first, or everybody"
+    )
+    rollout_stages: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(10, 50), description="shares in percent before everybody, growing, e.g. 10,50"
+    )
+    rollout_min_outcomes: int = Field(
+        default=30, ge=1, description="users who reacted, on each side, before a share grows"
+    )
+    rollout_min_users: int = Field(default=20, ge=1, description="users on each side before a share grows")
+    rollout_min_hours: float = Field(default=1.0, ge=0, description="the least time at a share")
+    rollout_patience_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="after it a share grows without enough reactions where nothing shows harm; 0: it waits for them",
+    )
+    rollout_margin: float = Field(
+        default=0.1, gt=0, le=1, description="loss of quality (0 to 1; a star is .25) that must be ruled out"
+    )
+    rollout_error_margin: float = Field(
+        default=0.05, gt=0, le=1, description="rise in the share of failed, and of slow, turns that must be ruled out"
+    )
+    rollout_alpha: float = Field(
+        default=0.05, gt=0, le=0.5, description="the chance that a trial without harm is ever taken back"
+    )
+    rollout_cooldown_hours: float = Field(
+        default=24.0, ge=0, description="after something was taken back: no automatic training, not the same data again"
+    )
+    rollout_look_s: float = Field(default=5.0, gt=0, description="seconds between two looks at what is being tried")
+    latency_budget_ms: float = Field(
+        default=4_000.0,
+        gt=0,
+        description="a turn that takes longer is slow; while 5 of 100 are, a training of the service pauses",
+    )
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_text: bool = Field(default=False, description="message texts in logs; off for privacy")
@@ -129,6 +165,20 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("rollout_stages", mode="before")
+    @classmethod
+    def _split_stages(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("rollout_stages")
+    @classmethod
+    def _growing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or any(not 0 < one < 100 for one in value) or list(value) != sorted(set(value)):
+            raise ValueError("give shares between 1 and 99 that grow, e.g. 10,50")
         return value
 
     @model_validator(mode="after")

@@ -66,13 +66,17 @@ class SupervisorNode:
         memory = memory_of(state)
         if over_hops(progress.hops, self._settings.hop_limit):
             return Command(update=progress.update, goto="respond")
-        turn = Turn(text, state.get("messages") or [], memory, progress.calls, progress.findings, context.shop)
+        turn = Turn(
+            text, state.get("messages") or [], memory, progress.calls, progress.findings, context.shop, who(context)
+        )
         with trace.get_tracer("shopfloor").start_as_current_span("supervisor") as span:
             decided = await shop.supervisor.decide(turn)
             span.set_attribute("shopfloor.route", decided.plan.route)
             span.set_attribute("shopfloor.decided_by", decided.plan.decided_by)
             if decided.fell_back is not None:
                 span.set_attribute("shopfloor.fell_back", decided.fell_back)
+        if decided.exposure is not None:
+            await shop.recorder.expose(progress.trace_id, decided.exposure)
         if progress.fresh:
             self._announce(runtime, decided, progress.trace_id, context)
             progress.update["decision_ms"] = round((time.perf_counter() - started) * 1000, 2)
@@ -108,6 +112,11 @@ class SupervisorNode:
 
     def _announce(self, runtime: Runtime[ShopContext], decided: Decided, trace_id: str, context: ShopContext) -> None:
         emit(runtime, RouteEvent(trace_id=trace_id, thread_id=context.thread, route=route_info(decided.plan)))
+
+
+def who(context: ShopContext) -> str:
+    """By whom shares of the users are told apart: the user, or the conversation of one without a name."""
+    return context.thread if context.user in ("", "anonymous") else context.user
 
 
 def route_info(plan: Plan) -> RouteInfo:

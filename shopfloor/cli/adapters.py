@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -13,9 +13,12 @@ from shopfloor.errors import ArtefactRejectedError, InputError
 from shopfloor.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from shopfloor.local_models.files import ModelFile
     from shopfloor.store.artefact_files import Kind
     from shopfloor.store.artefacts import Artefact, Registry
+    from shopfloor.store.rollouts import Rollout
 
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -49,18 +52,25 @@ def show_all(
 ) -> None:
     """List the artefacts, the newest first."""
     chosen = _kind(kind)
-    found = _with_registry(lambda registry: registry.list(agent=agent, kind=chosen))
+
+    async def read(registry: "Registry") -> "tuple[list[Artefact], list[Rollout]]":
+        from shopfloor.store.rollouts import running
+
+        return await registry.list(agent=agent, kind=chosen), await registry.state.read(running)
+
+    found, tried = _with_registry(read)
+    shares = {artefact.hash: _share(artefact, tried) for artefact in found}
     if as_json:
-        print_json({"adapters": [_described(artefact) for artefact in found]})
+        print_json({"adapters": [{**_described(artefact), "share": shares[artefact.hash]} for artefact in found]})
         return
     if not found:
         typer.echo("There are none yet: `shopfloor adapters import` brings one in.", err=True)
         return
-    typer.echo(f"{'hash':12}  {'agent':14}  {'kind':6}  {'state':10}  {'pinned':6}  created")
+    typer.echo(f"{'hash':12}  {'agent':14}  {'kind':6}  {'state':10}  {'users':>5}  {'pinned':6}  created")
     for artefact in found:
         typer.echo(
             f"{artefact.hash[:12]}  {artefact.agent:14}  {artefact.kind:6}  {artefact.state:10}  "
-            f"{'yes' if artefact.pinned else '':6}  {artefact.created[:16]}"
+            f"{f'{shares[artefact.hash]} %' if shares[artefact.hash] else '':>5}  {'yes' if artefact.pinned else '':6}  {artefact.created[:16]}"
         )
 
 
@@ -79,7 +89,12 @@ def show(name: Name, as_json: AsJson = False) -> None:
         except ArtefactRejectedError as error:
             described.update(whole=False, problem=error.detail)
         changes = [change for change in await registry.changes(1000) if change.hash == artefact.hash]
-        described["changes"] = [{"at": one.at, "action": one.action, "reason": one.reason} for one in changes]
+        described["changes"] = [
+            {"at": one.at, "action": one.action, "reason": one.reason, "numbers": one.numbers} for one in changes
+        ]
+        described["trials"] = await registry.state.read(
+            lambda connection: _trials(connection, artefact.hash, load_settings())
+        )
         described["folder"] = str(artefact.folder)
         return described
 
@@ -87,8 +102,52 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(described)
         return
+    trials, changes = described.pop("trials"), described.pop("changes")
     for key, value in described.items():
         typer.echo(f"{key:12} {value}")
+    for trial in cast("list[dict[str, Any]]", trials):
+        typer.echo(f"{'trial':12} {trial['share']} % of the users, {trial['status']}: {trial['reason']}")
+        for outcome, one in trial["outcomes"].items():
+            typer.echo(
+                f"{'':12} {outcome}: {one['treated']:.3f} (n {one['n_treated']}) against {one['control']:.3f} "
+                f"(n {one['n_control']}), difference {one['diff']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
+            )
+    for change in cast("list[dict[str, Any]]", changes):
+        typer.echo(f"{'decision':12} {change['at'][:16]} {change['action']}: {change['reason']}")
+
+
+def _share(artefact: "Artefact", tried: "Sequence[Rollout]") -> int:
+    """Percent of the users that an artefact serves."""
+    beside = [trial for trial in tried if (trial.agent, trial.kind) == (artefact.agent, artefact.kind)]
+    if artefact.state == "champion":
+        return 100 - sum(trial.share for trial in beside)
+    return sum(trial.share for trial in beside if trial.artefact == artefact.hash)
+
+
+def _trials(connection: "sqlite3.Connection", name: str, settings: Settings) -> list[dict[str, Any]]:
+    """Where an artefact was tried, the newest first; how both sides do now, while it is."""
+    from shopfloor.evaluation.rollout import look_at
+    from shopfloor.store.rollouts import latest
+
+    found: list[dict[str, Any]] = []
+    for trial in latest(connection, name):
+        reason, numbers = trial.reason, dict[str, Any]()
+        if trial.status == "running":
+            _, judgement = look_at(connection, trial, settings)
+            reason, numbers = judgement.reason, judgement.numbers()
+        found.append(
+            {
+                "share": trial.share,
+                "stages": [*trial.stages, 100],
+                "status": trial.status,
+                "against": trial.champion,
+                "started": trial.started_at,
+                "ended": trial.ended_at,
+                "reason": reason,
+                "outcomes": numbers,
+            }
+        )
+    return found
 
 
 def bring_in(
@@ -145,10 +204,27 @@ def rollback(
     reason: Reason = "by command",
     as_json: AsJson = False,
 ) -> None:
-    """Take the artefact that serves an agent back: the one before it serves again, or the base model alone."""
+    """Take the latest back: what is being tried on a share of the users, if something is, else what serves an agent.
+
+    Then the one before it serves again, or what came with the package.
+    """
     chosen = _kind(kind) or "lora"
-    artefact = _with_registry(lambda registry: registry.rollback(agent, chosen, reason))
-    if artefact is not None:
+
+    async def change(registry: "Registry") -> "tuple[str | None, Artefact | None]":
+        from shopfloor.store.rollouts import running, take_back_by_hand
+
+        trials = await registry.state.read(running)
+        if any((trial.agent, trial.kind) == (agent, chosen) for trial in trials):
+            trial = await registry.state.write(
+                lambda connection: take_back_by_hand(connection, agent, chosen, reason), durable=True
+            )
+            return trial.artefact, await registry.champion(agent, chosen)
+        return None, await registry.rollback(agent, chosen, reason)
+
+    tried, artefact = _with_registry(change)
+    if tried is not None and not as_json:
+        typer.echo(f"{tried[:12]} is no longer tried: everybody is served as before.")
+    elif artefact is not None:
         _say(artefact, f"{artefact.hash[:12]} serves {agent} again.", as_json)
     elif as_json:
         print_json({"hash": None, "agent": agent, "kind": chosen})

@@ -34,6 +34,12 @@ def train(
     automatic: Annotated[
         bool, typer.Option("--automatic", help="Started by the service: low priority, and recorded as such.")
     ] = False,
+    shares: Annotated[
+        bool,
+        typer.Option(
+            "--shares", help="What wins is tried on a share of the users first, as the service's own trainings."
+        ),
+    ] = False,
     low_priority: Annotated[bool, typer.Option(help="Leave the processor to others where they want it.")] = False,
     install: Annotated[
         str | None, typer.Option(help="Make a trainer's environment in .venvs instead: hf, trl, unsloth or mlx.")
@@ -56,7 +62,15 @@ def train(
     if (automatic or low_priority) and hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"
-    cycle = RouterCycle(settings, started_by=started_by, seed=seed, say=lambda text: typer.echo(f"{text} …", err=True))
+    by_service = automatic or low_priority
+    cautious = shares or (by_service and settings.rollout == "shares")
+    cycle = RouterCycle(
+        settings,
+        started_by=started_by,
+        seed=seed,
+        shares=cautious,
+        say=lambda text: typer.echo(f"{text} …", err=True),
+    )
     result = asyncio.run(cycle.run())
     if as_json:
         print_json(result.to_json())

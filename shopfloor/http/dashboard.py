@@ -11,11 +11,14 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from shopfloor.errors import InputError
 from shopfloor.http.dashboard_data import Dashboard, read_dashboard
 from shopfloor.http.openapi import EVENT_STREAM
+from shopfloor.http.rollout_watch import RolloutWatch
 from shopfloor.http.service import Service
 from shopfloor.http.training import TrainingWatch
+from shopfloor.local_models.artefact_check import check_artefact
 from shopfloor.store.artefact_files import Kind
 from shopfloor.store.artefacts import ChampionWatch, Registry
 from shopfloor.store.database import Database
+from shopfloor.store.rollouts import take_back_by_hand
 
 LOOK_EVERY_S = 1.0
 SAY_ANYWAY = 10  # looks, after which the page is sent even if only the clock moved
@@ -25,11 +28,14 @@ ACTION_EXAMPLES = {"train": {"summary": "Train now", "value": {"action": "train"
 
 
 class ActionRequest(BaseModel):
-    """Something to do. ``pin`` and ``unpin`` name an artefact; ``rollback`` an agent and a kind."""
+    """Something to do.
+
+    ``pin``, ``unpin`` and ``promote`` name an artefact; ``rollback`` an agent and a kind, or what is being tried.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["train", "stop", "pin", "unpin", "rollback"]
+    action: Literal["train", "stop", "pin", "unpin", "promote", "rollback"]
     artefact: str | None = Field(default=None, pattern="^[0-9a-f]{4,64}$")
     agent: str | None = Field(default=None, min_length=1, max_length=64)
     kind: Kind | None = None
@@ -41,14 +47,14 @@ class Done(BaseModel):
     done: str
 
 
-def dashboard_routes(service: Service, watch: TrainingWatch, version: str) -> APIRouter:
+def dashboard_routes(service: Service, watch: TrainingWatch, rollouts: RolloutWatch, version: str) -> APIRouter:
     """The router of ``/api/dashboard``."""
     router = APIRouter(prefix="/api/dashboard", tags=["operation"])
 
     @router.get("", summary="The owner's page, as data")
     async def dashboard() -> Dashboard:  # pyright: ignore[reportUnusedFunction]
         """Agents, feedback, training runs with the gate's reports, what was learned, and every decision."""
-        return await read_dashboard(service, watch, version)
+        return await read_dashboard(service, watch, rollouts, version)
 
     @router.get(
         "/events",
@@ -58,19 +64,23 @@ def dashboard_routes(service: Service, watch: TrainingWatch, version: str) -> AP
     )
     async def events() -> EventSourceResponse:  # pyright: ignore[reportUnusedFunction]
         """A Dashboard now, and again whenever something changed."""
-        return EventSourceResponse(_follow(service, watch, version), ping=PING_S, headers={"X-Accel-Buffering": "no"})
+        return EventSourceResponse(
+            _follow(service, watch, rollouts, version), ping=PING_S, headers={"X-Accel-Buffering": "no"}
+        )
 
     @router.post("/actions", summary="Do something")
     async def act(  # pyright: ignore[reportUnusedFunction]
         request: Annotated[ActionRequest, Body(openapi_examples=ACTION_EXAMPLES)],  # type: ignore[arg-type]
     ) -> Done:
-        """Start or stop a training, pin what serves, or take the champion back."""
+        """Start or stop a training, pin what serves, give what is being tried to everybody, or take something back."""
         return Done(done=await _act(request, service, watch))
 
     return router
 
 
-async def _follow(service: Service, watch: TrainingWatch, version: str) -> AsyncIterator[ServerSentEvent]:
+async def _follow(
+    service: Service, watch: TrainingWatch, rollouts: RolloutWatch, version: str
+) -> AsyncIterator[ServerSentEvent]:
     """Snapshots: gathered only when something was written, or became otherwise, and now and then for the clock's sake."""
     settings = service.settings
     written: ChampionWatch | None = None
@@ -84,7 +94,7 @@ async def _follow(service: Service, watch: TrainingWatch, version: str) -> Async
             silent += 1
             if changed or stands != seen or silent >= SAY_ANYWAY:
                 seen, silent = stands, 0
-                page = await read_dashboard(service, watch, version)
+                page = await read_dashboard(service, watch, rollouts, version)
                 yield ServerSentEvent(data=page.model_dump_json())
             await asyncio.sleep(LOOK_EVERY_S)
     finally:
@@ -105,12 +115,33 @@ async def _act(request: ActionRequest, service: Service, watch: TrainingWatch) -
     async with Database(settings.state_path, readers=1) as state:
         registry = Registry(state, settings.artefacts_path)
         if request.action == "rollback":
-            if request.agent is None or request.kind is None:
-                raise InputError("agent and kind say what to roll back.")
-            before = await registry.rollback(request.agent, request.kind, REASON)
-            return "The one before serves again." if before else "What was there at first serves again."
+            return await _take_back(request, registry)
         if request.artefact is None:
             raise InputError(f"artefact says what to {request.action}.")
+        if request.action == "promote":
+            return await _promote(request.artefact, registry)
         pinned = request.action == "pin"
         found = await registry.pin(request.artefact, pinned, REASON)
         return f"{found.hash[:12]} {'stays until it is unpinned' if pinned else 'may be replaced again'}."
+
+
+async def _take_back(request: ActionRequest, registry: Registry) -> str:
+    if request.artefact is not None:
+        tried = await registry.get(request.artefact)
+        await registry.state.write(
+            lambda connection: take_back_by_hand(connection, tried.agent, tried.kind, REASON, tried.hash), durable=True
+        )
+        return "Everybody is served as before."
+    if request.agent is None or request.kind is None:
+        raise InputError("agent and kind say what to roll back, or artefact what is being tried.")
+    before = await registry.rollback(request.agent, request.kind, REASON)
+    return "The one before serves again." if before else "What was there at first serves again."
+
+
+async def _promote(name: str, registry: Registry) -> str:
+    found = await registry.get(name)
+    if found.state != "challenger":
+        raise InputError(f"{found.hash[:12]} is not being tried; `shopfloor adapters activate` lets anything serve.")
+    await asyncio.to_thread(check_artefact, found.folder, None)
+    await registry.activate(found.hash, REASON)
+    return f"{found.hash[:12]} serves everybody now."

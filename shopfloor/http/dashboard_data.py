@@ -1,5 +1,6 @@
 """What the owner's page shows, out of the state database and the assistant's figures."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,16 @@ import anyio.to_thread
 from pydantic import BaseModel, Field
 
 from shopfloor.errors import ShopfloorError
+from shopfloor.evaluation.rollout import look_at
+from shopfloor.http.rollout_watch import RolloutWatch, is_pinned
 from shopfloor.http.service import Service
 from shopfloor.http.training import AGENT, TrainingWatch
+from shopfloor.settings import Settings
 from shopfloor.store.artefact_rows import Artefact, artefact_of
 from shopfloor.store.database import connect
 from shopfloor.store.loop import Run, latest_runs, read_step, usable_since
 from shopfloor.store.meta import read_meta
+from shopfloor.store.rollouts import Rollout, running
 from shopfloor.tools.schemas import AgentStats
 
 RUNS_SHOWN = 8
@@ -63,8 +68,43 @@ class ArtefactRow(BaseModel):
     created: str
 
 
+class OutcomeRow(BaseModel):
+    """One outcome of both sides of a trial, 0 to 1; ``low`` and ``high`` bound the difference at every look at once.
+
+    ``margin``: the harm that must be ruled out before the share grows.
+    """
+
+    name: str
+    n_champion: int
+    n_challenger: int
+    champion: float
+    challenger: float
+    diff: float
+    low: float
+    high: float
+    margin: float
+
+
+class TrialRow(BaseModel):
+    """Something that is tried on a share of the users. ``reason``: what its next share waits for."""
+
+    agent: str
+    kind: str
+    artefact: str
+    champion: str | None
+    share: int
+    stages: list[int]
+    started_at: str
+    stage_at: str
+    pinned: bool
+    reason: str
+    users_champion: int
+    users_challenger: int
+    outcomes: list[OutcomeRow]
+
+
 class ChangeRow(BaseModel):
-    """One decision of the log."""
+    """One decision of the log, with the numbers it rests on."""
 
     number: int
     at: str
@@ -73,6 +113,7 @@ class ChangeRow(BaseModel):
     agent: str
     kind: str
     reason: str
+    numbers: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class DayRow(BaseModel):
@@ -84,13 +125,17 @@ class DayRow(BaseModel):
 
 
 class Learning(BaseModel):
-    """How far the next training is. ``needed``: usable reactions that start one by itself."""
+    """How far the next training is.
+
+    ``needed``: usable reactions that start one by itself; ``waits_for``: why none starts though they are there, if so.
+    """
 
     waiting: int
     needed: int
     automatic: bool
     possible: bool
     running: bool
+    waits_for: str = ""
 
 
 class Dashboard(BaseModel):
@@ -109,12 +154,13 @@ class Dashboard(BaseModel):
     runs: list[RunRow] = Field(default_factory=list[RunRow])
     artefacts: list[ArtefactRow] = Field(default_factory=list[ArtefactRow])
     changes: list[ChangeRow] = Field(default_factory=list[ChangeRow])
+    trials: list[TrialRow] = Field(default_factory=list[TrialRow])
 
 
-async def read_dashboard(service: Service, watch: TrainingWatch, version: str) -> Dashboard:
+async def read_dashboard(service: Service, watch: TrainingWatch, rollouts: RolloutWatch, version: str) -> Dashboard:
     """Gather the page's figures; what is not open yet is left out, and ``reasons`` says so."""
     ready, degraded, reasons = await service.state()
-    stored = await anyio.to_thread.run_sync(_read_stored, service, watch)
+    stored = await anyio.to_thread.run_sync(_read_stored, service, watch, rollouts)
     page = Dashboard(version=version, ready=ready, degraded=degraded, reasons=reasons, **stored)
     if ready:
         try:
@@ -127,7 +173,7 @@ async def read_dashboard(service: Service, watch: TrainingWatch, version: str) -
     return page
 
 
-def _read_stored(service: Service, watch: TrainingWatch) -> dict[str, Any]:
+def _read_stored(service: Service, watch: TrainingWatch, rollouts: RolloutWatch) -> dict[str, Any]:
     settings = service.settings
     name = "shopfloor"
     if settings.catalogue_path.is_file():
@@ -139,6 +185,7 @@ def _read_stored(service: Service, watch: TrainingWatch) -> dict[str, Any]:
         automatic=settings.train_automatically,
         possible=watch.possible,
         running=watch.busy,
+        waits_for=watch.waits_for,
     )
     if not settings.state_path.is_file():
         return {"shop": name, "learning": learning}
@@ -154,8 +201,47 @@ def _read_stored(service: Service, watch: TrainingWatch) -> dict[str, Any]:
             "days": _days(state),
             "runs": [_run(state, run) for run in runs],
             "artefacts": [_artefact(artefact_of(row, settings.artefacts_path)) for row in _artefacts(state)],
-            "changes": [ChangeRow.model_validate(dict(row)) for row in _changes(state)],
+            "changes": [_change(row) for row in _changes(state)],
+            "trials": [_trial(state, trial, service.settings, rollouts) for trial in running(state)],
         }
+
+
+def _trial(state: sqlite3.Connection, trial: Rollout, settings: Settings, rollouts: RolloutWatch) -> TrialRow:
+    seen, judgement = rollouts.seen.get(trial.rollout_id) or look_at(state, trial, settings)
+    margins = {"quality": settings.rollout_margin}
+    pinned = is_pinned(state, trial)
+    return TrialRow(
+        agent=trial.agent,
+        kind=trial.kind,
+        artefact=trial.artefact,
+        champion=trial.champion,
+        share=trial.share,
+        stages=[*trial.stages, 100],
+        started_at=trial.started_at,
+        stage_at=trial.stage_at,
+        pinned=pinned,
+        reason="it is pinned: its share stays as it is" if pinned else judgement.reason,
+        users_champion=seen.users[0],
+        users_challenger=seen.users[1],
+        outcomes=[
+            OutcomeRow(
+                name=name,
+                n_champion=one.n_control,
+                n_challenger=one.n_treated,
+                champion=one.control,
+                challenger=one.treated,
+                diff=one.diff,
+                low=one.low,
+                high=one.high,
+                margin=margins.get(name, settings.rollout_error_margin),
+            )
+            for name, one in judgement.differences.items()
+        ],
+    )
+
+
+def _change(row: sqlite3.Row) -> ChangeRow:
+    return ChangeRow.model_validate({**dict(row), "numbers": json.loads(row["numbers"])})
 
 
 def _run(state: sqlite3.Connection, run: Run) -> RunRow:
@@ -197,13 +283,14 @@ def _artefact(artefact: Artefact) -> ArtefactRow:
 
 def _artefacts(state: sqlite3.Connection) -> list[sqlite3.Row]:
     return state.execute(
-        "SELECT * FROM artefacts ORDER BY state = 'champion' DESC, created_at DESC, hash LIMIT ?", (ARTEFACTS_SHOWN,)
+        "SELECT * FROM artefacts ORDER BY state = 'champion' DESC, state = 'challenger' DESC, created_at DESC, hash LIMIT ?",
+        (ARTEFACTS_SHOWN,),
     ).fetchall()
 
 
 def _changes(state: sqlite3.Connection) -> list[sqlite3.Row]:
     return state.execute(
-        """SELECT change_no AS number, at, action, hash, agent, kind, reason FROM artefact_changes
+        """SELECT change_no AS number, at, action, hash, agent, kind, reason, numbers FROM artefact_changes
            ORDER BY change_no DESC LIMIT ?""",
         (CHANGES_SHOWN,),
     ).fetchall()

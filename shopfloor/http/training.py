@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -21,10 +22,12 @@ from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.database import connect
 from shopfloor.store.loop import usable_since
+from shopfloor.store.rollouts import cooling, running
 
 log = get_logger("shopfloor.training")
 
 AGENT = "router"
+KIND = "head"
 LOOK_EVERY_S = 30.0
 STOP_S = 10.0
 COMMAND = (sys.executable, "-m", "shopfloor", "train", "--agent", AGENT, "--json")
@@ -68,6 +71,21 @@ class TrainingWatch:
         """Whether this service's training is under way."""
         return self._training is not None and not self._training.done()
 
+    @property
+    def waits_for(self) -> str:
+        """What an automatic training waits for, in a sentence: a trial that is on, or the time after one went wrong."""
+        settings = self._settings
+        if not settings.state_path.is_file():
+            return ""
+        try:
+            with closing(connect(settings.state_path, read_only=True)) as state:
+                if any((trial.agent, trial.kind) == (AGENT, KIND) for trial in running(state)):
+                    return "One is being tried on a share of the users; the next training waits for it."
+                cool = cooling(state, AGENT, KIND, settings.rollout_cooldown_hours)
+        except (StoreError, sqlite3.OperationalError):  # damaged, or of an older version still
+            return ""
+        return f"One was taken back; trainings start by themselves again after {cool.until}." if cool else ""
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Watch while the block runs; a training under way is stopped with it."""
@@ -107,7 +125,7 @@ class TrainingWatch:
             count = await asyncio.to_thread(self._count)
             if count < self._tried_at:  # a training has come to its end since
                 self._tried_at = 0
-            if is_due(count, self._tried_at, self._settings.train_every) and self._may_start():
+            if is_due(count, self._tried_at, self._settings.train_every) and await asyncio.to_thread(self._may_start):
                 self._tried_at = count
                 if not self.busy:
                     self._training = asyncio.create_task(self._train(count, BY_ITSELF))
@@ -125,6 +143,8 @@ class TrainingWatch:
             return 0
 
     def _may_start(self) -> bool:
+        if self.waits_for:
+            return False
         return not is_quiet(self._settings.train_quiet_hours, datetime.now().hour) and not on_battery()  # noqa: DTZ005
 
     async def _train(self, count: int, how: str) -> None:

@@ -3,9 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from shopfloor.errors import ArtefactRejectedError, NotFoundError
 from shopfloor.store.artefact_files import Kind
@@ -44,6 +44,7 @@ class Change:
     kind: Kind
     champion: str | None
     reason: str
+    numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def artefact_of(row: sqlite3.Row, folder: Path) -> Artefact:
@@ -96,23 +97,72 @@ def refuse_pinned(serving: sqlite3.Row) -> None:
         )
 
 
-def put(connection: sqlite3.Connection, row: sqlite3.Row, state: State, reason: str) -> None:
-    """Move an artefact inside the caller's transaction; the one in its place makes room."""
+def put(
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    state: State,
+    reason: str,
+    numbers: Mapping[str, Any] | None = None,
+) -> None:
+    """Move an artefact inside the caller's transaction; the one in its place makes room.
+
+    What is being tried on a share of the users is no longer, where it or what it is compared with lost its place.
+    """
     if state in ("champion", "challenger"):
         connection.execute(
             "UPDATE artefacts SET state = ? WHERE agent = ? AND kind = ? AND state = ?",
             ("retired" if state == "champion" else "candidate", row["agent"], row["kind"], state),
         )
     connection.execute("UPDATE artefacts SET state = ? WHERE hash = ?", (state, row["hash"]))
-    log_change(connection, row, ACTIONS.get(state, "activate"), reason)
+    log_change(connection, row, ACTIONS.get(state, "activate"), reason, numbers)
+    end_void_trial(connection, row["agent"], row["kind"], reason)
 
 
-def log_change(connection: sqlite3.Connection, row: sqlite3.Row, action: str, reason: str) -> None:
+def end_void_trial(connection: sqlite3.Connection, agent: str, kind: str, reason: str) -> None:
+    """Stop what is being tried where a decision from elsewhere took it, or what it is compared with, from its place."""
+    trial = connection.execute(
+        "SELECT * FROM rollouts WHERE agent = ? AND kind = ? AND status = 'running'", (agent, kind)
+    ).fetchone()
+    if trial is None:
+        return
+    serving = champion_row(connection, agent, kind)
+    tried = row_of(connection, trial["artefact"])
+    if tried["state"] == "challenger" and (serving and serving["hash"]) == trial["champion"]:
+        return
+    connection.execute(
+        "UPDATE rollouts SET status = 'stopped', ended_at = ?, reason = ? WHERE rollout_id = ?",
+        (now(), reason, trial["rollout_id"]),
+    )
+    connection.execute(
+        "UPDATE artefacts SET state = 'candidate' WHERE hash = ? AND state = 'challenger'", (trial["artefact"],)
+    )
+
+
+def release_challenger(connection: sqlite3.Connection, agent: str, kind: str, reason: str) -> None:
+    """Nothing is tried beside a pinned champion: what was is a candidate again."""
+    row = connection.execute(
+        "SELECT * FROM artefacts WHERE agent = ? AND kind = ? AND state = 'challenger'", (agent, kind)
+    ).fetchone()
+    if row is not None:
+        put(connection, row, "candidate", reason)
+
+
+def log_change(
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    action: str,
+    reason: str,
+    numbers: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a decision down, with the numbers it rests on."""
     serving = champion_row(connection, row["agent"], row["kind"])
     connection.execute(
-        """INSERT INTO artefact_changes (at, action, hash, agent, kind, champion, reason)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (now(), action, row["hash"], row["agent"], row["kind"], serving and serving["hash"], reason),
+        """INSERT INTO artefact_changes (at, action, hash, agent, kind, champion, reason, numbers)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            *(now(), action, row["hash"], row["agent"], row["kind"], serving and serving["hash"], reason),
+            json.dumps(dict(numbers or {}), ensure_ascii=False),
+        ),
     )
 
 
@@ -121,13 +171,13 @@ def champion_before(connection: sqlite3.Connection, agent: str, kind: str) -> st
     stack: list[str] = []
     for row in connection.execute(
         """SELECT action, hash FROM artefact_changes
-           WHERE agent = ? AND kind = ? AND action NOT IN ('add', 'pin', 'unpin') ORDER BY change_no""",
+           WHERE agent = ? AND kind = ? AND action NOT IN ('add', 'share', 'hold', 'pin', 'unpin') ORDER BY change_no""",
         (agent, kind),
     ):
         if row["action"] == "activate":
             stack.append(row["hash"])
         elif row["action"] == "rollback":
-            stack = stack[:-1]
+            stack = stack[:-1] if stack[-1:] == [row["hash"]] else stack  # else it was only being tried
         else:  # taken from its place by somebody's decision: it does not come back by itself
             stack = [name for name in stack if name != row["hash"]]
     return stack[-2] if len(stack) > 1 else None

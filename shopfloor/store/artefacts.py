@@ -35,13 +35,16 @@ from shopfloor.store.artefact_rows import (
     artefact_of,
     champion_before,
     champion_row,
+    end_void_trial,
     find_row,
     log_change,
     put,
     refuse_pinned,
+    release_challenger,
     row_of,
 )
 from shopfloor.store.database import Database, connect
+from shopfloor.store.rollouts import Rollout, running
 from shopfloor.store.traces import now
 
 __all__ = ["Artefact", "ChampionWatch", "Change", "Kind", "Manifest", "Registry", "State"]
@@ -54,6 +57,11 @@ class Registry:
         """``folder`` is made when the first artefact is added."""
         self._state = state
         self.folder = folder
+
+    @property
+    def state(self) -> Database:
+        """Where it is kept."""
+        return self._state
 
     async def add(
         self,
@@ -150,6 +158,7 @@ class Registry:
                 kind=row["kind"],
                 champion=row["champion"],
                 reason=row["reason"],
+                numbers=json.loads(row["numbers"]),
             )
             for row in await self._state.read(select)
         ]
@@ -228,6 +237,7 @@ class Registry:
             if before is not None:
                 connection.execute("UPDATE artefacts SET state = 'champion' WHERE hash = ?", (before,))
             log_change(connection, serving, "rollback", reason)
+            end_void_trial(connection, agent, kind, reason)
             return None if before is None else row_of(connection, before)
 
         row = await self._state.write(change, durable=True)
@@ -235,6 +245,8 @@ class Registry:
 
     async def pin(self, name: str, pinned: bool = True, reason: str = "") -> Artefact:
         """Hold an artefact in its place, or let it go again.
+
+        What is tried beside a champion goes when that is pinned; a challenger that is pinned keeps its share.
 
         Raises:
             NotFoundError: there is no such artefact.
@@ -245,6 +257,8 @@ class Registry:
             if bool(row["pinned"]) != pinned:
                 connection.execute("UPDATE artefacts SET pinned = ? WHERE hash = ?", (int(pinned), row["hash"]))
                 log_change(connection, row, "pin" if pinned else "unpin", reason)
+                if pinned and row["state"] == "champion":
+                    release_challenger(connection, row["agent"], row["kind"], reason)
             return row_of(connection, row["hash"])
 
         return self._artefact(await self._state.write(change, durable=True))
@@ -301,14 +315,19 @@ class ChampionWatch:
 
     def champions(self) -> tuple[int, list[Artefact]]:
         """The number of the last change, and every champion."""
+        return self.standing()[:2]
+
+    def standing(self) -> tuple[int, list[Artefact], list[Rollout]]:
+        """The number of the last change, every champion, and everything that is tried on a share of the users."""
         with self._lock:
             self._connection.execute("BEGIN")
             try:
                 last = self._connection.execute("SELECT coalesce(max(change_no), 0) FROM artefact_changes").fetchone()
                 rows = self._connection.execute("SELECT * FROM artefacts WHERE state = 'champion'").fetchall()
+                trials = running(self._connection)
             finally:
                 self._connection.execute("ROLLBACK")
-        return int(last[0]), [artefact_of(row, self._folder) for row in rows]
+        return int(last[0]), [artefact_of(row, self._folder) for row in rows], trials
 
     def close(self) -> None:
         """Close the connection."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from shopfloor.store.feedback import USABLE
 from shopfloor.store.traces import now
 
-Status = Literal["running", "promoted", "rejected", "not_enough_evidence", "failed", "erased"]
+Status = Literal["running", "promoted", "rejected", "not_enough_evidence", "held", "failed", "erased"]
 StartedBy = Literal["command", "automatic", "forget"]
 
 

@@ -50,8 +50,13 @@ def state_artefacts(connection: sqlite3.Connection) -> None:
     _run_script(connection, "state_artefacts.sql")
 
 
+def state_rollouts(connection: sqlite3.Connection) -> None:
+    """What is tried on a share of the users, which side decided a turn, and the numbers behind each decision."""
+    _run_script(connection, "state_rollouts.sql")
+
+
 CATALOGUE = Schema("catalogue", (catalogue_first,))
-STATE = Schema("state", (state_first, state_feedback_keys, state_loop, state_artefacts))
+STATE = Schema("state", (state_first, state_feedback_keys, state_loop, state_artefacts, state_rollouts))
 
 
 def open_catalogue(path: Path) -> None:

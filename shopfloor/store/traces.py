@@ -16,6 +16,7 @@ from shopfloor.errors import NotFoundError
 from shopfloor.store.database import Database
 
 Ending = Literal["failed", "cancelled"]
+Side = Literal["champion", "challenger"]
 
 
 def new_id() -> str:
@@ -138,6 +139,16 @@ class AgentTotals:
     latencies_ms: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Which side decided a turn. ``artefact``: empty where it came with the package."""
+
+    rollout_id: str
+    stage: int
+    side: Side
+    artefact: str
+
+
 class TraceStore:
     """Turns, answers and what was shown, in the state database."""
 
@@ -151,6 +162,17 @@ class TraceStore:
             lambda connection: connection.execute(
                 """INSERT INTO turns (trace_id, thread_id, user_id, created_at, door, text, status)
                    VALUES (?, ?, ?, ?, ?, ?, 'started')""",
+                row,
+            )
+        )
+
+    async def expose(self, trace_id: str, exposure: Exposure) -> None:
+        """Record which side of a trial decided a turn; a turn is decided once."""
+        row = (trace_id, exposure.rollout_id, exposure.stage, exposure.side, exposure.artefact)
+        await self._state.write(
+            lambda connection: connection.execute(
+                """INSERT INTO rollout_turns (trace_id, rollout_id, stage, side, artefact) VALUES (?, ?, ?, ?, ?)
+                   ON CONFLICT (trace_id) DO NOTHING""",
                 row,
             )
         )

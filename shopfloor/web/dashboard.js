@@ -9,6 +9,7 @@ const VERDICTS = {
   rejected: ["bad", "Rejected"],
   not_enough_evidence: ["wait", "Not enough evidence"],
   running: ["wait", "Running"],
+  held: ["wait", "Held back"],
   failed: ["bad", "Failed"],
   erased: ["", "Erased"],
 };
@@ -16,12 +17,16 @@ const ACTIONS = {
   add: "was added",
   candidate: "is a candidate again",
   challenger: "is being tried",
+  share: "is tried on more users",
+  hold: "does not go live",
   activate: "serves now",
   rollback: "was taken back",
   retire: "was retired",
   pin: "was pinned",
   unpin: "was unpinned",
 };
+const STATES = { champion: ["good", "Serves"], challenger: ["wait", "On trial"] };
+const OUTCOMES = { quality: "What people say", failed: "Failed turns", slow: "Slow turns" };
 const KINDS = { head: "head", lora: "LoRA adapter", fusion: "ranking weights" };
 const STEPS = ["dataset", "train", "gate", "register", "promote"];
 
@@ -56,6 +61,8 @@ function draw(page) {
   document.title = `${page.shop}: dashboard`;
   drawHealth(page);
   drawLearning(page.learning, page.runs[0]);
+  $("trials-section").hidden = !page.trials.length;
+  $("trials").replaceChildren(...page.trials.map(trialCard));
   $("agents").replaceChildren(...Object.entries(page.agents).map(agentCard));
   $("days").replaceChildren(...chart(page.days));
   $("runs").replaceChildren(...(page.runs.length ? page.runs.map(runCard) : [empty("No training yet. The first one starts by itself when enough people have reacted.")]));
@@ -79,6 +86,7 @@ function drawLearning(learning, latest) {
   if (learning.running) sentence = "A training is running.";
   else if (!learning.possible) sentence = "Training is not installed here: pip install 'shopfloor[learn]'.";
   else if (!learning.automatic) sentence = "Trainings are started by hand here.";
+  else if (learning.waits_for) sentence = learning.waits_for.replace(/\d{4}-\S+(?=\.$)/, (time) => moment.format(new Date(time)));
   else if (left > 0) sentence = `${count.format(left)} more, and a training starts by itself.`;
   else sentence = "Enough for a training; it starts by itself.";
   const lines = [
@@ -92,6 +100,49 @@ function drawLearning(learning, latest) {
   $("learning").replaceChildren(...lines);
   $("train").disabled = learning.running || !learning.possible;
   $("stop").hidden = !learning.running;
+}
+
+function trialCard(one) {
+  const now = one.stages.indexOf(one.share);
+  const steps = one.stages.map((share, at) =>
+    el("li", { class: at < now ? "done" : at === now ? "now" : "", "aria-current": at === now ? "step" : null }, share === 100 ? "Everybody" : `${share} %`));
+  const reach = (row) => Math.max(0.02, row.margin * 1.5, Math.min(1, Math.max(Math.abs(row.low), Math.abs(row.high))));
+  return el("article", { class: "panel trial" },
+    el("p", {}, `The ${one.agent}'s new ${KINDS[one.kind] ?? one.kind} `, el("code", {}, one.artefact.slice(0, 12)), ` answers ${one.share} % of the users since `,
+      el("time", { datetime: one.stage_at }, moment.format(new Date(one.stage_at))), one.pinned ? [". ", el("span", { class: "tag wait" }, "pinned")] : "."),
+    el("ol", { class: "steps", "aria-label": "Share of the users" }, steps),
+    el("table", { class: "rows" },
+      el("thead", {}, el("tr", {}, el("th", {}, "Outcome"), el("th", { class: "num" }, "Before"), el("th", { class: "num" }, "New"), el("th", { class: "hide-small" }, "Difference, with all that is still possible"))),
+      el("tbody", {}, one.outcomes.map((row) => el("tr", {},
+        el("td", {}, OUTCOMES[row.name] ?? row.name, el("br"), el("span", { class: "soft" }, `${count.format(row.n_champion)} and ${count.format(row.n_challenger)}`)),
+        el("td", { class: "num" }, outcome(row, row.champion, row.n_champion)),
+        el("td", { class: "num" }, outcome(row, row.challenger, row.n_challenger)),
+        el("td", { class: "hide-small" }, trialInterval(row, reach(row))))))),
+    el("p", { class: "soft" }, one.pinned ? "It is pinned: its share stays as it is." : `Before more users get it: ${one.reason}.`),
+    el("div", { class: "buttons" },
+      el("button", { class: "quiet", type: "button", onclick: () => run({ action: "promote", artefact: one.artefact }, "Give it to everybody now?") }, "Promote now"),
+      el("button", { class: "quiet", type: "button", onclick: () => run({ action: "rollback", artefact: one.artefact }, "Take it back, so that everybody is served as before?") }, "Roll back"),
+      el("button", { class: "quiet", type: "button", onclick: () => run({ action: one.pinned ? "unpin" : "pin", artefact: one.artefact }) }, one.pinned ? "Unpin" : "Keep this share")));
+}
+
+function outcome(row, mean, n) {
+  if (!n) return "–";
+  return row.name === "quality" ? [(1 + 4 * mean).toFixed(1), " ", el("small", {}, "of 5")] : percent(mean);
+}
+
+/** The difference so far with its interval; the dashed line is no difference, the shaded part harm beyond the margin. */
+function trialInterval(row, reach) {
+  const better = row.name === "quality" ? 1 : -1;
+  const at = (value) => 64 + (Math.max(-reach, Math.min(reach, value)) / reach) * 60;
+  const tone = better * (better > 0 ? row.high : row.low) < 0 ? "bad" : better * (better > 0 ? row.low : row.high) > 0 ? "good" : "";
+  const edge = at(-better * row.margin), end = at(-better * reach);
+  const points = row.name === "quality" ? (value) => `${value >= 0 ? "+" : "−"}${Math.abs(4 * value).toFixed(1)} stars` : (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)} points`;
+  return svg("svg", { class: `interval ${tone}`, viewBox: "0 0 128 20", role: "img", "aria-label": `from ${points(row.low)} to ${points(row.high)}` },
+    svg("title", {}, `${points(row.diff)}, from ${points(row.low)} to ${points(row.high)}`),
+    svg("rect", { class: "harm", x: Math.min(edge, end), width: Math.abs(end - edge), y: 3, height: 14, rx: 2 }),
+    svg("line", { class: "zero", x1: 64, x2: 64, y1: 2, y2: 18 }),
+    svg("line", { class: "span", x1: at(row.low), x2: at(row.high), y1: 10, y2: 10 }),
+    svg("circle", { class: "point", cx: at(row.diff), cy: 10, r: 3.5 }));
 }
 
 function agentCard([name, agent]) {
@@ -168,7 +219,7 @@ function artefacts(rows) {
   if (!rows.length) return empty("Nothing yet: what came with the package serves.");
   return el("table", { class: "rows" }, el("tbody", {}, rows.map((row) => el("tr", {},
     el("td", {}, el("code", {}, row.hash.slice(0, 12)), el("br"), el("span", { class: "soft" }, `${row.agent}, ${KINDS[row.kind] ?? row.kind}`)),
-    el("td", {}, el("span", { class: `tag ${row.state === "champion" ? "good" : ""}` }, row.state === "champion" ? "Serves" : row.state), row.pinned ? [" ", el("span", { class: "tag wait" }, "pinned")] : null),
+    el("td", {}, el("span", { class: `tag ${STATES[row.state]?.[0] ?? ""}` }, STATES[row.state]?.[1] ?? row.state), row.pinned ? [" ", el("span", { class: "tag wait" }, "pinned")] : null),
     el("td", { class: "hide-small soft" }, moment.format(new Date(row.created))),
     el("td", { class: "num" }, row.state === "champion" ? [
       el("button", { class: "quiet", type: "button", onclick: () => run({ action: row.pinned ? "unpin" : "pin", artefact: row.hash }) }, row.pinned ? "Unpin" : "Pin"),

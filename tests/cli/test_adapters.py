@@ -53,7 +53,7 @@ def test_from_import_to_rollback(run: Run, lora: Path, source: ModelFile) -> Non
     name = artefact["hash"]
     assert run("activate", name[:6], "--reason", "looks good").stdout == f"{name[:12]} serves recommendation now.\n"
     listed = json.loads(run("list", "--json").stdout)
-    assert listed["adapters"] == [{**artefact, "state": "champion"}]
+    assert listed["adapters"] == [{**artefact, "state": "champion", "share": 100}]
     assert name[:12] in run("list").stdout
     assert json.loads(run("pin", name, "--json").stdout)["pinned"] is True
     refused = run("rollback", "recommendation")

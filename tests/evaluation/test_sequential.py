@@ -1,6 +1,6 @@
 """The interval for two growing streams, by simulation: it holds under continuous peeking, and it sees what is there.
 
-Each simulated trial is looked at after every ten outcomes. An alarm is any look at which the interval leaves out the
+Each simulated trial is looked at after every twenty outcomes. An alarm is any look at which the interval leaves out the
 true difference (false) or zero (power).
 """
 

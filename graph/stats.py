@@ -9,6 +9,7 @@ import psutil
 from pydantic import JsonValue
 
 from shopfloor.graph.shop import Shop
+from shopfloor.local_models.adapting import runtime_for
 from shopfloor.local_models.runtime import Runtime
 from shopfloor.store.feedback import FeedbackStore, FeedbackTotals
 from shopfloor.store.traces import AgentTotals
@@ -45,17 +46,18 @@ async def model_stats_of(shop: Shop, feedback: FeedbackStore, started_at: float)
     """
     totals = await shop.traces.totals()
     counts = await feedback.totals()
-    memory_mb, speed, quantisation = await _model_figures(shop.runtime)
+    models = {name: shop.model_of(name) for name in AGENTS}
+    figures = {name: await _model_figures(shop.runtime, name) for name in AGENTS}
     agents = {
         name: AgentStats(
-            model=shop.model.name,
-            quantisation=quantisation,
-            runtime=shop.model.runtime,
-            profile=shop.model.profile,
-            adapter=shop.model_of(name).adapter,
-            memory_mb=memory_mb,
+            model=models[name].name,
+            quantisation=figures[name].quantisation,
+            runtime=models[name].runtime,
+            profile=models[name].profile,
+            adapter=models[name].adapter,
+            memory_mb=figures[name].memory_mb,
             requests=totals[name].requests if name in totals else 0,
-            tokens_per_second=speed,
+            tokens_per_second=figures[name].speed,
             latency_ms=_percentiles(totals.get(name)),
             feedback=_counts(counts.get(name)),
         )
@@ -76,11 +78,21 @@ def _counts(totals: FeedbackTotals | None) -> FeedbackCounts:
     return FeedbackCounts(count=totals.count, mean_rating=totals.mean_rating, usable=totals.usable)
 
 
-async def _model_figures(runtime: Runtime | None) -> tuple[float, float, str]:
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Of the model that answers an agent: memory in MB, tokens a second."""
+
+    memory_mb: float
+    speed: float
+    quantisation: str
+
+
+async def _model_figures(runtime: Runtime | None, agent: str) -> _Figures:
     if runtime is None:
-        return 0.0, 0.0, "none"
-    stats = await runtime.stats()
-    return round(stats.memory_mb, 1), round(stats.tokens_per_second, 1), runtime.info.quantisation
+        return _Figures(0.0, 0.0, "none")
+    view = runtime_for(runtime, agent)
+    stats = await view.stats()
+    return _Figures(round(stats.memory_mb, 1), round(stats.tokens_per_second, 1), view.info.quantisation)
 
 
 def _percentiles(totals: AgentTotals | None) -> dict[str, float]:

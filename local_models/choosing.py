@@ -12,6 +12,32 @@ if TYPE_CHECKING:
     from shopfloor.local_models.ollama import OllamaModel
 
 
+def inventory_settings(settings: Settings) -> Settings | None:
+    """The settings as the inventory agent's own model is opened by them, or None where both agents share one.
+
+    It has one of its own where ``inventory_model`` or ``inventory_model_name`` names it, or where the profile names
+    two and none was named by hand.
+
+    Raises:
+        ConfigError: the profile has no model for the runtime.
+    """
+    own = {"inventory_model": None, "inventory_model_name": None}
+    if settings.inventory_model is not None:
+        return settings.model_copy(update={**own, "model": settings.inventory_model, "model_name": None})
+    choice = choose(settings)
+    name = settings.inventory_model_name
+    if name is None and settings.model is None and settings.model_name is None and choice.profile.name != "cpu":
+        if choice.runtime in ("embedded", "llama-cpp", "openai"):  # these serve the files and names they are given
+            return None
+        accepted = accepted_licences(settings)
+        first = choose_model(choice, "recommendation", accepted)[1]
+        name = choose_model(choice, "inventory", accepted)[1]
+        name = None if name == first else name
+    if name is None:
+        return None
+    return settings.model_copy(update={**own, "model": None, "model_name": name})
+
+
 async def open_chosen(settings: Settings) -> Runtime:
     """Open it; libraries are imported only for the runtime that is chosen.
 

@@ -43,6 +43,7 @@ class EmbeddedRuntime(StreamingRuntime):
         self._adapters = dict(adapters or {})
         self._lora: int | None = None
         self._server = server
+        self.slots = slots
         self._slots = SlotPool(slots)
         self._labels: dict[str, int] = {}
         self._preparation = preparation

@@ -58,6 +58,15 @@ def find_model(settings: Settings) -> Path:
         raise ModelMissingError(
             f"SHOPFLOOR_MODEL names {settings.model}, which is not there: correct it, or unset it and run `{GET_COMMAND}`"
         )
+    return find_embedded(settings)
+
+
+def find_embedded(settings: Settings) -> Path:
+    """The path of the embedded model, whichever serves: the router's encoder is made of it.
+
+    Raises:
+        ModelMissingError: it is not installed; the sentence says how to get it.
+    """
     folder = settings.models_path / EMBEDDED_FILE
     if folder.is_file():
         return folder

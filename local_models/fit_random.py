@@ -114,7 +114,8 @@ def _describe(writer: gguf.GGUFWriter, shape: Shape) -> None:
 
 def _vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     """Control tokens, one for each byte, and made-up pieces of 2 to 9 letters that no text is cut into."""
-    control = ("<unk>", "<s>", "</s>", "<|endoftext|>")  # the last is looked up, unasked, where a name has "Phi-3" in it
+    # llama.cpp looks the last one up, unasked, where a model's name has "Phi-3" in it.
+    control = ("<unk>", "<s>", "</s>", "<|endoftext|>")
     tokens = [*control, *(f"<0x{byte:02X}>" for byte in range(BYTES))]
     kinds = [CONTROL] * len(control) + [BYTE] * BYTES
     letters = "abcdefghijklmnop"

@@ -46,6 +46,8 @@ class HfOptions:
 class HfRuntime(StreamingRuntime):
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
+    slots = 1  # to warm: it keeps no slot's prompts
+
     def __init__(self, model: HfModel, info: ModelInfo, options: HfOptions) -> None:
         super().__init__(info, options.timeout_s)
         self._model = model

@@ -5,10 +5,12 @@ call runs in a thread of its own and hands its events to the event loop. A call 
 stopped from the callback; that is at the next token, or at the next piece of a long prompt.
 """
 
+import ctypes
 import http.client
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +122,7 @@ class LlamaServer:
         """Stop running calls and free the memory (blocking). Idempotent."""
         if self._workers.close():
             del self._server
+            give_back_memory()
 
     def _answer(self, ask: Callable[[], Json | None]) -> Json:
         answer = self._guard(ask)
@@ -135,6 +138,17 @@ class LlamaServer:
         if answer is not None and "error" in answer:
             raise read_error(answer)
         return answer
+
+
+def give_back_memory() -> None:
+    """Hand freed memory back to the system (some milliseconds).
+
+    glibc keeps it for its threads: after 16 models opened and closed in turn under load 450 MB stayed resident, 402 MB
+    after this, as after the first. Other C libraries give it back by themselves.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def lora_choice(place: int | None) -> Json:

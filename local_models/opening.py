@@ -9,9 +9,9 @@ from shopfloor.local_models.adapter_file import check_fit, open_adapter
 from shopfloor.local_models.adapting import Adapters
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.encoder import WINDOW_TOKENS, Encoder
-from shopfloor.local_models.files import ModelFile, file_hash, find_model, open_model_file
-from shopfloor.local_models.fit_budget import check_room, room_for_model
-from shopfloor.local_models.fit_memory import lays_out_anew
+from shopfloor.local_models.files import ModelFile, file_hash, find_embedded, find_model, open_model_file
+from shopfloor.local_models.fit_budget import check_room, need_of, room_for_model
+from shopfloor.local_models.fit_memory import Need, lays_out_anew
 from shopfloor.local_models.fit_shapes import tensors_of
 from shopfloor.local_models.forms import Recipe, derive
 from shopfloor.local_models.gguf_file import GgufHeader, read_header
@@ -69,16 +69,13 @@ def _choose(settings: Settings, adapter_path: Path | None, adapters: Adapters) -
         check_fit(one, source.header, source.sha256)
     loaded = {one.identity: one.path for one in adapters.values()}
     places = list(loaded)
-    threads = settings.model_threads or usable_cores()
-    form = prepared_form(source, folder) if settings.model_form != "shipped" else None
-    options = ServerOptions(
-        form or source.path, settings.model_ctx, settings.model_slots, threads, BATCH, adapter_path,
-        adapters=tuple(loaded.values()),
-    )  # fmt: skip
-    options, header = _fitted(options, source, settings)
+    form = _form(source, settings)
+    options, header = _options(source, settings, form)
+    check_room(header, options, room_for_model(settings))
+    options = replace(options, adapter=adapter_path, adapters=tuple(loaded.values()))
     preparation = None
     if form is None and settings.model_form == "auto" and not is_settled(source, folder):
-        preparation = start_in_background(source, folder, threads)
+        preparation = start_in_background(source, folder, options.threads)
     info = ModelInfo(
         name=source.name,
         source_hash=source.sha256,
@@ -94,16 +91,31 @@ def _choose(settings: Settings, adapter_path: Path | None, adapters: Adapters) -
     return _Choice(options, info, preparation, by_agent)
 
 
-def _fitted(options: ServerOptions, source: ModelFile, settings: Settings) -> tuple[ServerOptions, GgufHeader]:
-    """The options as tuned for this machine, and the header of the file they name; refused where memory is short."""
+def model_need(settings: Settings) -> Need:
+    """The memory that the embedded model takes as it would be opened now (blocking).
+
+    Raises:
+        ModelMissingError: the file is absent, damaged, or does not state its sizes.
+    """
+    source = open_model_file(find_model(settings), settings.models_path)
+    options, header = _options(source, settings, _form(source, settings))
+    return need_of(header, options)
+
+
+def _form(source: ModelFile, settings: Settings) -> Path | None:
+    return prepared_form(source, settings.models_path) if settings.model_form != "shipped" else None
+
+
+def _options(source: ModelFile, settings: Settings, form: Path | None) -> tuple[ServerOptions, GgufHeader]:
+    """How to load a model, as tuned for this machine, and the header of the file to load."""
+    threads = settings.model_threads or usable_cores()
+    options = ServerOptions(form or source.path, settings.model_ctx, settings.model_slots, threads, BATCH)
     tuning = read_tuning(source, settings.models_path) if settings.model_form != "shipped" else None
     if tuning is not None:
         tuned = apply_tuning(options, tuning, source, settings.models_path)
         options = replace(tuned, threads=settings.model_threads or tuned.threads)
     header = read_header(options.path)
-    options = replace(options, copied=lays_out_anew(tensors_of(header)))
-    check_room(header, options, room_for_model(settings))
-    return options, header
+    return replace(options, copied=lays_out_anew(tensors_of(header))), header
 
 
 async def open_shortened(settings: Settings, blocks: int) -> Encoder:
@@ -113,7 +125,7 @@ async def open_shortened(settings: Settings, blocks: int) -> Encoder:
 
 
 def _prepare_shortened(settings: Settings, blocks: int) -> tuple[ServerOptions, str, int]:
-    source = open_model_file(find_model(settings), settings.models_path)
+    source = open_model_file(find_embedded(settings), settings.models_path)
     recipe = Recipe(blocks)
     path = derive(source, recipe, settings.models_path)
     options = ServerOptions(path, WINDOW_TOKENS, ENCODER_SLOTS, ENCODER_THREADS, WINDOW_TOKENS)

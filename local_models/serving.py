@@ -5,36 +5,75 @@ from dataclasses import dataclass
 
 import psutil
 
-from shopfloor.errors import ArtefactRejectedError, ModelError
+from shopfloor.errors import ArtefactRejectedError, ConfigError, ModelError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adaptable, Adapters
 from shopfloor.local_models.artefact_check import check_artefact
 from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.files import ModelFile, find_model, open_model_file
 from shopfloor.local_models.following import Champions, Following
-from shopfloor.local_models.opening import open_embedded
+from shopfloor.local_models.opening import model_need, open_embedded
+from shopfloor.local_models.paired import AbsentRuntime, PairedRuntime
 from shopfloor.local_models.profiles import choose
-from shopfloor.local_models.runtime import Runtime
+from shopfloor.local_models.runtime import ModelInfo, Runtime
 from shopfloor.local_models.sides import Sharing
 from shopfloor.local_models.swapping import SwappingRuntime
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Artefact, Kind
 
+INVENTORY = "inventory"
 LORA: frozenset[Kind] = frozenset({"lora"})
 RESERVE = 256 * 1024**2  # bytes that stay free beside two sides
 BUFFERS = 128 * 1024**2  # bytes a second side takes beside weights, adapters and context
 KV_BYTES = 2  # of one key or value, in half precision
 
 
-async def open_serving(settings: Settings, following: Following) -> Runtime:
-    """Open the chosen runtime with the champions' adapters, and keep it on them.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The agents that one of several models answers: those named, or (``others``) all but those named."""
 
-    A champion that can't be served leaves its agent with the base alone, and a sentence in ``following.problems``.
+    name: str = "adapters"
+    agents: frozenset[str] = frozenset()
+    others: bool = True
+
+    def of(self, champions: Champions) -> Champions:
+        """The champions of these agents."""
+        return {key: one for key, one in champions.items() if (key[0] in self.agents) != self.others}
+
+
+ALL = Part()
+
+
+async def open_serving(settings: Settings, following: Following) -> Runtime:
+    """Open the chosen runtime with the champions' adapters, and keep it on them; a second one where agents differ.
+
+    A champion that can't be served leaves its agent with the base alone, and a sentence in ``following.problems``. A
+    second model that can't be opened leaves one there too; its agent is refused by a stand-in, the other is served.
 
     Raises:
-        ConfigError: the runtime needs a library or a setting that is not there.
-        ModelError: the model is missing, can't be loaded, or its server does not answer.
+        ConfigError: the runtime needs a library or a setting that is not there, or memory does not hold the models.
+        ModelError: the first model is missing, can't be loaded, or its server does not answer.
     """
+    from shopfloor.local_models.choosing import inventory_settings
+
+    own = inventory_settings(settings)
+    if own is None:
+        return await _open_part(settings, following, ALL)
+    names = frozenset({INVENTORY})
+    first = await _open_part(settings, following, Part(agents=names))
+    try:
+        left = await asyncio.to_thread(_within, own, settings)
+        second = await _open_part(left, following, Part("inventory adapters", names, others=False))
+    except ModelError as error:
+        following.problems["inventory model"] = f"The inventory agent's model is not there: {error.detail}"
+        second = AbsentRuntime(_asked_for(own), error.detail)
+    except ConfigError:
+        await first.close()
+        raise
+    return PairedRuntime(first, {INVENTORY: second})
+
+
+async def _open_part(settings: Settings, following: Following, part: Part) -> Runtime:
     if choose(settings).runtime != "embedded":
         from shopfloor.local_models.choosing import open_chosen
 
@@ -42,29 +81,45 @@ async def open_serving(settings: Settings, following: Following) -> Runtime:
         if isinstance(opened, Sharing):
             opened = await SwappingRuntime.sharing(opened, settings.model_timeout_s)
         if isinstance(opened, Adaptable):
-            await follow_adapters(following, opened, await asyncio.to_thread(_local_source, settings))
+            await follow_adapters(following, opened, await asyncio.to_thread(_local_source, settings), part)
         return opened
     source = await asyncio.to_thread(_source, settings)
-    adapters, _ = await asyncio.to_thread(read_adapters, following.champions, source, {})
+    adapters, _ = await asyncio.to_thread(read_adapters, part.of(following.champions), source, {})
     opener = _Opener(settings, source)
     side = await opener(adapters)
     runtime = SwappingRuntime.over(
         side, opener, has_room=opener.has_room, timeout_s=settings.model_timeout_s, adapters=adapters
     )
-    await follow_adapters(following, runtime, source)
+    await follow_adapters(following, runtime, source, part)
     return runtime
 
 
-async def follow_adapters(following: Following, runtime: Adaptable, source: ModelFile | None) -> None:
+def _within(second: Settings, first: Settings) -> Settings:
+    """The settings of a second model: of a limit that was set, what the first one leaves."""
+    if not first.model_memory_mb or choose(first).runtime != "embedded":
+        return second
+    left = first.model_memory_mb - round(model_need(first).total / 1e6)
+    return second.model_copy(update={"model_memory_mb": max(1, left)})
+
+
+def _asked_for(settings: Settings) -> ModelInfo:
+    choice = choose(settings)
+    name = settings.model_name or (settings.model.stem if settings.model is not None else "none")
+    return ModelInfo(name, "", "", "none", choice.runtime, choice.profile.name, "unknown", settings.model_ctx)
+
+
+async def follow_adapters(following: Following, runtime: Adaptable, source: ModelFile | None, part: Part = ALL) -> None:
     """Keep a runtime that serves ``runtime.adapters`` on the champions.
 
     Args:
         following: tells of changes.
         runtime: what serves.
         source: the model that adapters must fit; None where its file is out of sight.
+        part: the agents that it answers.
     """
 
-    async def use(champions: Champions) -> None:
+    async def use(every: Champions) -> None:
+        champions = part.of(every)
         adapters, refused = await asyncio.to_thread(read_adapters, champions, source, runtime.adapters)
         if _identities(adapters) != _identities(runtime.adapters):
             await runtime.use_adapters(adapters, drained=False)
@@ -72,8 +127,10 @@ async def follow_adapters(following: Following, runtime: Adaptable, source: Mode
             raise ArtefactRejectedError(" ".join(refused.values()))
 
     served = {adapter.artefact for adapter in runtime.adapters.values()}
-    present = {key: artefact for key, artefact in following.champions.items() if artefact.hash in served}
-    await following.follow("adapters", LORA, use, present)
+    mine = part.of(following.champions)
+    # The other models' champions are no concern of this one: they count as taken up.
+    present = {key: one for key, one in following.champions.items() if key not in mine or one.hash in served}
+    await following.follow(part.name, LORA, use, present)
 
 
 def read_adapters(

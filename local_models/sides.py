@@ -24,6 +24,8 @@ class StreamingSide(Protocol):
 
     @property
     def info(self) -> ModelInfo: ...
+    @property
+    def slots(self) -> int: ...  # requests it decodes at once
     def for_agent(self, agent: str) -> Self: ...
     async def chat(self, messages: Sequence[Message], options: GenerateOptions | None = None) -> Completion: ...
     def stream(self, messages: Sequence[Message], options: GenerateOptions | None = None) -> AsyncGenerator[Chunk]: ...
@@ -220,12 +222,17 @@ class Switch:
     async def _open(self, adapters: Adapters) -> StreamingSide:
         green = await self._opener(adapters)
         try:
-            for agent, messages in self._warm.items():
-                await green.for_agent(agent).chat(messages, WARM)
+            await asyncio.gather(*(self._read(green, agent) for agent in self._warm))
         except BaseException:
             await green.close()
             raise
         return green
+
+    async def _read(self, green: StreamingSide, agent: str) -> None:
+        """Let an agent's words be read by its share of the slots, so that no first caller waits for that."""
+        share = max(1, green.slots // len(self._warm))
+        view = green.for_agent(agent)
+        await asyncio.gather(*(view.chat(self._warm[agent], WARM) for _ in range(share)))
 
     def _retire(self, side: Side | None) -> "asyncio.Task[None] | None":
         """Let the last calls of a side end, then close it; goes on when the caller is cancelled."""

@@ -21,7 +21,7 @@ from shopfloor.local_models.sides import Opener, Sharing, Side, StreamingSide, S
 
 __all__ = ["Opener", "SwappingRuntime"]
 
-_HELD: "ContextVar[Side | None]" = ContextVar("shopfloor_held_side", default=None)
+_HELD: "ContextVar[tuple[Side, ...]]" = ContextVar("shopfloor_held_sides", default=())
 
 
 class SwappingRuntime:
@@ -95,7 +95,7 @@ class SwappingRuntime:
         if side is None:  # between two sides: what needs the model waits by itself, the rest need not
             yield
             return
-        before = _HELD.set(side)
+        before = _HELD.set((side, *_HELD.get()))
         try:
             yield
         finally:
@@ -111,8 +111,7 @@ class SwappingRuntime:
             self._switch.leave(side)
 
     def _held(self) -> Side | None:
-        side = _HELD.get()
-        return side if side is not None and side.switch is self._switch else None
+        return next((side for side in _HELD.get() if side.switch is self._switch), None)
 
     async def chat(self, messages: Sequence[Message], options: GenerateOptions | None = None) -> Completion:
         """Answer a chat by the model's own chat template."""

@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     )
     profile: Literal["auto", "cpu", "m1-8gb", "rtx3060-6gb"] = "auto"
     model: Path | None = Field(default=None, description="a GGUF file instead of the profile's")
+    inventory_model: Path | None = Field(
+        default=None,
+        description="a GGUF file for the inventory agent alone; empty: the profile's, or the other agent's",
+    )
+    inventory_model_name: str | None = Field(
+        default=None, description="the inventory agent's model on the server, or its repository; empty: as above"
+    )
     model_form: Literal["auto", "prepared", "shipped"] = Field(
         default="auto",
         description="the file's form: auto makes a faster one and uses it when checked, prepared only uses one, shipped never",
@@ -118,6 +125,11 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-3])$",
         description="hours of the day, local time, in which none starts by itself, e.g. 9-18; empty: any hour is fine",
+    )
+    train_memory_mb: int = Field(
+        default=0,
+        ge=0,
+        description="the most memory the training of a LoRA may take, MB; 0: what the machine has available",
     )
 
     # What won goes live

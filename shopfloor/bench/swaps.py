@@ -138,6 +138,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[_Bench]:
         stack.push_async_callback(following.stop)
         if not isinstance(runtime, SwappingRuntime):
             raise ShopfloorError("The swaps are measured on the embedded runtime: set SHOPFLOOR_RUNTIME=embedded.")
+        runtime.warm_with(AGENT, [Message("user", "Tell me about the")])  # as the agents have their own words read
         yield _Bench(runtime, registry, names, others)
 
 

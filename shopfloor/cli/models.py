@@ -66,21 +66,24 @@ def pull(
     url: Annotated[str | None, typer.Option("--url", help="Ollama's address (SHOPFLOOR_MODEL_URL)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let Ollama download a model, and show how far it is."""
+    """Let Ollama download a model, or both of the profile's, and show how far it is."""
     import asyncio
 
-    from shopfloor.local_models.choosing import ollama_model
+    from shopfloor.local_models.choosing import inventory_settings, ollama_model
     from shopfloor.local_models.profiles import choose
 
     settings = load_settings(runtime="ollama", model_name=tag, model_url=url)
-    model = ollama_model(settings, choose(settings))
-    asyncio.run(_pull(model.url, model.tag))
+    choice = choose(settings)
+    model = ollama_model(settings, choice)
+    own = inventory_settings(settings) if tag is None else None
+    tags = [model.tag] if own is None else [model.tag, ollama_model(own, choice).tag]
+    for each in tags:
+        asyncio.run(_pull(model.url, each))
     if as_json:
-        print_json({"runtime": "ollama", "model": model.tag, "url": model.url})
-    else:
-        _say(
-            f"{model.tag} is there; serve with it: SHOPFLOOR_RUNTIME=ollama SHOPFLOOR_MODEL_NAME={model.tag} shopfloor serve"
-        )
+        print_json({"runtime": "ollama", "model": model.tag, "models": tags, "url": model.url})
+        return
+    named = f"SHOPFLOOR_MODEL_NAME={tag}" if tag is not None else f"SHOPFLOOR_PROFILE={choice.profile.name}"
+    _say(f"{' and '.join(tags)} there; serve with it: SHOPFLOOR_RUNTIME=ollama {named} shopfloor serve")
 
 
 async def _pull(url: str, tag: str) -> None:

@@ -24,7 +24,7 @@ from shopfloor.local_models.embedded import EmbeddedRuntime
 from shopfloor.local_models.runtime import GenerateOptions, Message
 from shopfloor.local_models.streaming import Ask
 
-LIBRARY = ("smollm2:135m", "tinyllama:latest")
+LIBRARY = ("smollm2:135m", "tinyllama:latest", "stablelm2:1.6b")
 TOO_LONG = "the input length exceeds the context length"
 VOCABULARY = 49152
 

@@ -50,6 +50,7 @@ class InventoryAgent:
         self._catalogue = catalogue
         self._runtime = runtime
         self._settings = settings
+        self._reads = runtime is not None and wanted(settings)
         self._tracer = trace.get_tracer("shopfloor")
         self._places = gazetteer
         self._reading_places: asyncio.Task[Gazetteer] | None = None
@@ -121,7 +122,7 @@ class InventoryAgent:
 
     async def _read_by_model(self, parsed: Parsed, names: ShopNames, here: PlaceRef | None) -> "_Read":
         """The question with the model's slots, where it may be asked and the rules are unsure of the product."""
-        if self._runtime is None or not wanted(self._settings):
+        if self._runtime is None or not self._reads:
             return _Read(parsed)
         form = await asyncio.to_thread(make_form, parsed, names)
         if form is None:

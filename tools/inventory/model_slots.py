@@ -20,6 +20,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from shopfloor.local_models.choosing import inventory_settings
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
 from shopfloor.settings import Settings
 from shopfloor.tools.inventory.answering import NEEDS_PRODUCT
@@ -110,8 +111,10 @@ class Slots:
 
 
 def wanted(settings: Settings) -> bool:
-    """Whether the model may be asked at all."""
-    return settings.model_reading == "on" or (settings.model_reading == "auto" and MEASURED_TO_HELP)
+    """Whether the model may be asked at all: by ``auto`` where it was measured to help, or is there for this alone."""
+    if settings.model_reading == "auto":
+        return MEASURED_TO_HELP or inventory_settings(settings) is not None
+    return settings.model_reading == "on"
 
 
 def make_form(parsed: Parsed, names: ShopNames) -> Form | None:

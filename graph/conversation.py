@@ -34,7 +34,7 @@ from shopfloor.graph.questions import (
     takes_it,
     which_store,
 )
-from shopfloor.graph.references import option_in, own_size, points_past, shown_in
+from shopfloor.graph.references import option_in, own_size, points_past, shown_in, size_beside
 from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
 from shopfloor.graph.state import InventoryTask, Memory, Pending
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -225,6 +225,8 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     )
     if size is None and about is not None and lexicon.is_size(about):
         size = about
+    if size is None and place is not None:
+        size = size_beside(text, place, lexicon)
     if lexicon.has_colour(lowered) and place is None:
         return None
     alone = len(cues.words(text)) <= 5 and not _names_something(lowered, place, size)
@@ -247,7 +249,7 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
 
 def _names_something(lowered: str, place: str | None, size: str | None) -> bool:
     """Whether a stock question has words that could name a product."""
-    said = set(cues.words(lowered)) - load_words("stock_fillers")
+    said = {word for word in cues.words(lowered) if not word.isdecimal()} - load_words("stock_fillers")
     return bool(said - set(cues.words(place or "")) - set(cues.words(size or "")))
 
 

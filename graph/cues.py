@@ -36,6 +36,13 @@ _LIMIT = re.compile(
     r"^(ok |okay |and |but |only |maybe |something |anything |one |ones |perhaps )*(under|below|less than|up to|max(imum)?|at most"
     r"|no more than|around|about|over|above|between|within) [^a-z]{0,4}\d+"
 )
+_FURTHER = re.compile(
+    r"\b(?:what if|if|could|can|might|would|maybe|ok|okay|let'?s|let me|i'?ll|i'?d|suppose) (?:i |we |me |it )?(?:could |can |would |were to )?"
+    r"(?:go|went|going|spend|spent|pay|paid|stretch(?:ed)?|raised?)(?: it| that)?(?: (?:up|to|as far as|as high as|a bit|more)){0,3} [^a-z]{0,4}\d+[^a-z]*(?:euros?|eur|pounds?|dollars?|bucks|quid)?\W*$"
+)
+_FOR_SO_MANY = re.compile(
+    r"\b(?:so|now|but|then|actually|make it|it'?s|we'?re|we are|there are)\b[ ,]*(?:for )?(?:two|three|four|five|six|[2-9])(?: people| persons| of us)?$"
+)
 _NEGATED = re.compile(
     r"^(ok |okay |but |and |please |just )*(not|no|without|except|nothing|anything but) (?!thank|problem|idea)\w+"
 )
@@ -174,7 +181,19 @@ def is_plural(text: str) -> bool:
 def refines(text: str) -> bool:
     """Asks for the last request again with a change."""
     return any(
-        cue.search(text) for cue in (_CHEAPER, _COMPARATIVE, _OTHERS, _LIMIT, _NEGATED, _ONLY, _ALSO_FOR, _FOR_WHOM)
+        cue.search(text)
+        for cue in (
+            _CHEAPER,
+            _COMPARATIVE,
+            _OTHERS,
+            _LIMIT,
+            _FURTHER,
+            _FOR_SO_MANY,
+            _NEGATED,
+            _ONLY,
+            _ALSO_FOR,
+            _FOR_WHOM,
+        )
     )
 
 

@@ -13,6 +13,7 @@ from shopfloor.graph.references import shown_in
 from shopfloor.graph.state import Memory
 
 MOST_PRODUCTS = 6
+TO_GO_WITH = " to wear with it"  # what the recommendation agent reads as: of the same person and style
 _LONGEST_QUESTION = 16  # words
 _SHOP_ASKED = re.compile(
     r"\b(do|have|can|could|would|will) (you|u|they|i|we)\b(?! (wash|clean|machine|use|wear|tell|say))"
@@ -28,6 +29,11 @@ _HAS = re.compile(r"\b(do|does|have|has) (you|they|it|u|we) (still |also |even )
 _SOMEWHERE = re.compile(
     r"(?<!come)(?<!comes)\b (in|at|near) [A-Z][\w'-]{3,}[ ?.!]*$"
 )  # a place we don't know is still one
+_THERE = re.compile(r"\b(?:there|(?:at|in) (?:that|this) (?:store|shop|branch))\b", re.IGNORECASE)
+_OF_THE_SHOP = re.compile(
+    r"^(?:so |and |ok |okay )*(?:what|which|anything|how many)(?: (?:else|products?|items?|things?|articles?|of our \w+))*"
+    r" (?:will |would |is |are |'s |going to |gonna |likely to |about to )*(?:sells? out|sold out|runs? out|run(?:ning)? (?:out|low)|out of stock|gone|low|needs? re-?ordering)\b"
+)
 _THEY = re.compile(r"\b(they|there|that (store|shop)|does it have)\b")
 _GOES_WITH = re.compile(
     r"\b(?:(?:that |which |to )?(?:would |will )?(?:go(?:es)?|wear|works?|looks? good) (?:well )?with|to match|match(?:es|ing)?|pairs? with)"
@@ -96,7 +102,7 @@ def goes_with(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan
     named = lexicon.products_in(text)
     if match is None or not cues.is_short(text) or not (named or (match["what"] and memory.focus_sku)):
         return None
-    wish = text if named else cues.normal(lowered.replace(match[0], " "))
+    wish = text if named else cues.normal(lowered.replace(match[0], " ")) + TO_GO_WITH
     task = recommend_task(wish, like=named[0] if named else memory.focus_sku)
     return rule_plan("recommendation", "asked what goes with a product", recommend=task)
 
@@ -146,7 +152,7 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return rule_plan("recommendation", "asked for the most of the last wish", recommend=task)
     pair = _pair_spoken_of(memory)
     if len(memory.shown) < 2 and not pair:
-        return None
+        return _most_of_its_kind(text, lowered, memory, lexicon) if comparison is not None else None
     if comparison is None or re.match(r"(something|anything|one|show|ok something|maybe)\b", lowered):
         return None
     asked = cues.compares(lowered) or re.search(r"\b(which|what|who)\b", lowered) is not None
@@ -158,6 +164,20 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         skus = tuple(item["sku"] for item in chosen) if len(chosen) > 1 else pair or memory.skus
         return rule_plan("supervisor", "compared what is shown", reply="details", skus=skus[:MOST_PRODUCTS])
     return None
+
+
+def _most_of_its_kind(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Which is the lightest, where one product alone was spoken of: of the things of its kind."""
+    item = next((one for one in memory.shown if one["sku"] == memory.focus_sku), None)
+    if item is None or not item["category"] or not cues.compares(lowered) or cues.asks_stock(lowered):
+        return None
+    if lexicon.names_product(text) or lexicon.place_in(text) is not None or cues.has_pronoun(lowered):
+        return None
+    if memory.parsed is not None and memory.last_route == "recommendation":
+        task = recommend_task(text, refine=True)
+    else:
+        task = recommend_task(f"{item['category']}: {text}")
+    return rule_plan("recommendation", "asked for the most of that kind", recommend=task)
 
 
 def _pair_spoken_of(memory: Memory) -> tuple[str, ...]:
@@ -175,6 +195,8 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
     if _INSISTS.search(lowered):
         return rule_plan("supervisor", "disputed a price", reply="details", skus=(memory.focus_sku,))
     if lexicon.place_in(text) is not None or _WISH.search(lowered) or _asks_stock(lowered):
+        return None
+    if _OF_THE_SHOP.search(lowered):
         return None
     if cues.refines(lowered) and (_SHOP_ASKED.search(lowered) or not cues.is_question(lowered)):
         return None
@@ -214,8 +236,10 @@ def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) ->
     if service is not None and place is None and memory.last_route == "inventory" and memory.focus is not None:
         task = inventory_task(f"Do you have {service}?", city=_city(memory), store_id=memory.focus.get("store_id"))
         return rule_plan("inventory", "asked about a service of the store we spoke of", inventory=(task,))
-    if place is not None and lexicon.names_service(text) and cues.is_short(text):
-        return rule_plan("inventory", "asked about a store's service", inventory=(inventory_task(text, city=None),))
+    offered = lexicon.names_service(text) or (service is not None and cues.is_question(lowered))
+    if place is not None and offered and cues.is_short(text):
+        asked = text if lexicon.names_service(text) else f"Do you have {service} in {place}?"
+        return rule_plan("inventory", "asked about a store's service", inventory=(inventory_task(asked, city=None),))
     if memory.last_route != "inventory" or not cues.is_short(text) or memory.focus is None:
         return None
     store = memory.focus.get("store_id")
@@ -227,8 +251,13 @@ def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) ->
     before = memory.last_text
     if about is None or not before or not (asked or memory.focus_sku is None):
         return None
-    if lexicon.is_place(about) and (old := lexicon.place_in(before)) is not None:
-        question = before.replace(old, _as_written(text, about))
+    old = lexicon.place_in(before)
+    there = _THERE.search(before) if old is None else None
+    if lexicon.is_place(about) and (old is not None or there is not None):
+        where = _as_written(text, about)
+        question = before.replace(old, where) if old is not None else _THERE.sub(f"in {where}", before, count=1)
+        if (same := lexicon.service_in(before)) is not None:
+            question = f"Do you have {same} in {where}?"
         return rule_plan(
             "inventory", "asked the same of another place", inventory=(inventory_task(question, city=None),)
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rapidfuzz import fuzz
 
 from shopfloor.graph.cues import normal, words
+from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.state import Memory, ShownItem
 
 _ORDINALS = {
@@ -35,6 +36,7 @@ _CHEAPEST = re.compile(rf"\bthe (cheapest|cheaper|least expensive|less expensive
 _DEAREST = re.compile(rf"\bthe (dearest|most expensive|priciest){_ENDS}")
 _DEFINITE = re.compile(r"\b(the|that|this|your)\b")
 _FUZZY = 86
+_AROUND_SIZES = frozenset({"and", "or", "in", "at", "near", "the", "a", "an", "size", "please", "what", "about", "ok"})
 
 
 def position_in(text: str, count: int) -> int | None:
@@ -57,6 +59,13 @@ def own_size(text: str, memory: Memory) -> str | None:
     said = set(words(text))
     sizes = item["sizes"] if item is not None else []
     return next((size for size in sizes if size.casefold() in said and (size.isdecimal() or len(size) > 1)), None)
+
+
+def size_beside(text: str, place: str, lexicon: Lexicon) -> str | None:
+    """M in New York: the one word beside a place, where it is a size."""
+    beside = re.sub(re.escape(place), " ", text, count=1, flags=re.IGNORECASE)
+    left = [word for word in words(beside) if word not in _AROUND_SIZES]
+    return left[0] if len(left) == 1 and lexicon.is_size(left[0]) else None
 
 
 def points_past(text: str, count: int) -> bool:

@@ -1,5 +1,7 @@
 """Messages that go on with what was said without naming it: tables over pure functions, no model."""
 
+from dataclasses import replace
+
 import pytest
 
 from shopfloor.graph.conversation import follow_up
@@ -225,3 +227,61 @@ def test_a_service_is_known_by_its_words() -> None:
     plan = follow_up("can I hire a tool there?", memory, words, REPLIES)
     assert plan is not None and plan.inventory[0]["question"] == "Do you have tool hire?"
     assert plan.inventory[0]["store_id"] == "L1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hmm what if I went up to 80?",
+        "I could stretch to 90 euros",
+        "my brother is coming too, so for two",
+        "then for 4",
+    ],
+)
+def test_more_money_or_more_people_change_the_last_wish(text: str) -> None:
+    plan = follow_up(text, LISTED, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None and plan.recommend["refine"]
+
+
+@pytest.mark.parametrize("text", ["M in Berlin", "16, Berlin", "and size S in Berlin?"])
+def test_a_size_beside_a_place_is_about_what_we_spoke_of(text: str) -> None:
+    memory = Memory(shown=LISTED.shown, focus={"sku": "POT", "name": "Clay Pot"}, last_route="supervisor")
+    plan = follow_up(text, memory, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory"
+    (task,) = plan.inventory
+    assert (task["sku"], (task["city"] or "").casefold()) == ("POT", "berlin")
+    assert (task["size"] or "").casefold() in {"m", "s", "16"}
+
+
+@pytest.mark.parametrize("text", ["what other cities have at least 20?", "which stores have 5"])
+def test_a_quantity_names_no_product(text: str) -> None:
+    plan = follow_up(text, STOCK, LEXICON, REPLIES)
+    assert plan is not None and plan.route == "inventory"
+    assert [(task["sku"], task["city"]) for task in plan.inventory] == [("POT", None)]
+
+
+def test_the_most_of_one_product_is_asked_of_its_kind() -> None:
+    named = Memory(shown=LISTED.shown[:1], focus=LISTED.focus, last_route="supervisor")
+    plan = follow_up("which is lightest?", named, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None
+    assert (plan.recommend["text"], plan.recommend["refine"]) == ("Pots: which is lightest?", False)
+    wished = Memory(shown=LISTED.shown[:1], focus=LISTED.focus, parsed=LISTED.parsed, last_route="recommendation")
+    plan = follow_up("which is lightest?", wished, LEXICON, REPLIES)
+    assert plan is not None and plan.recommend is not None and plan.recommend["refine"]
+
+
+@pytest.mark.parametrize(
+    "text", ["what sells out this week?", "what will run out by Friday", "which items are running low"]
+)
+def test_a_question_about_the_shop_is_not_about_the_product(text: str) -> None:
+    plan = follow_up(text, Memory(shown=LISTED.shown, focus=LISTED.focus, last_route="supervisor"), LEXICON, REPLIES)
+    assert plan is None or plan.reply != "details"
+
+
+def test_a_service_in_other_words_and_in_another_place() -> None:
+    lexicon = replace(LEXICON, services=frozenset({"pot hire"}))
+    plan = follow_up("can I hire a pot in Berlin?", Memory(), lexicon, REPLIES)
+    assert plan is not None and [task["question"] for task in plan.inventory] == ["Do you have pot hire in Berlin?"]
+    after = Memory(focus={"city": "Berlin"}, last_text="can I hire a pot there?", last_route="inventory")
+    plan = follow_up("and in Lyon?", after, lexicon, REPLIES)
+    assert plan is not None and [task["question"] for task in plan.inventory] == ["Do you have pot hire in Lyon?"]

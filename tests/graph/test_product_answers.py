@@ -71,6 +71,16 @@ def test_what_the_catalogue_does_not_say_is_not_made_up() -> None:
     assert "material rubber" in answer
 
 
+def test_a_verb_of_the_question_does_not_hide_the_sentence_that_answers() -> None:
+    boots = product(
+        "B2",
+        "Marsh Boots",
+        90.0,
+        description="The felt inside you can take out to dry. They keep warm to twenty below.",
+    )
+    assert answer_about(boots, "how cold can they take?") == "They keep warm to twenty below."
+
+
 def test_word_that_is_another_products_value_gets_the_column() -> None:
     assert answer_about(BARROW, "is it aluminium?", columns={"material"}) == "Stone Barrow: material steel."
 

@@ -44,7 +44,7 @@ from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot, rea
 from shopfloor.tools.recommendation.usage import ModelUsage
 from shopfloor.tools.recommendation.vocabulary import Vocabulary, build_vocabulary
 from shopfloor.tools.recommendation.wishes import Wish, joined, share_of, wishes_of
-from shopfloor.tools.recommendation.wording import Why, edge_note, reasons, relaxed_note
+from shopfloor.tools.recommendation.wording import Why, edge_note, reasons, relaxed_note, unsaid_note
 from shopfloor.tools.schemas import RecommendedItem
 
 MAX_CANDIDATES = 20
@@ -295,6 +295,7 @@ class RecommendationAgent:
             for position, (candidate, why, reason) in enumerate(zip(picked, chosen, words, strict=True), start=1)
         ]
         note = relaxed_note(found.fit.relaxed, found.parsed, found.place, len(items))
+        note = note or (unsaid_note(found.fit.unsaid) if items else "")
         sentences = explanations(chosen, found.parsed, words)
         if "edge" in found.fit.relaxed and chosen:
             note, sentences = edge_note(chosen[0].facts, found.parsed), []

@@ -10,6 +10,7 @@ from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.text import label_stems
 
 MAX_ATTRIBUTE_WORDS = 4
+COUNTED = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})  # for how many; a 1 is no flag
 _TRUE = frozenset({"yes", "true", "1", "y", "t"})
 _FALSE = frozenset({"no", "false", "0", "n", "f", "none", "null", ""})
 _NOT_ATTRIBUTES = ("colour", "color", "url", "link", "image", "photo", "review", "rating", "price", "id", "date")
@@ -38,7 +39,7 @@ def pairs_of(texts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         if label is None:
             continue
         for part in value.split("|"):
-            plain = _attribute_value(part)
+            plain = part.strip() if label in COUNTED and part.strip() in {"0", "1"} else _attribute_value(part)
             if plain is not None:
                 out.append((label, plain))
     return out

@@ -116,7 +116,7 @@ def _facts(
         sku=sku,
         name=str(row["name"]),
         category=row["category"],
-        price=row["price"] if row["price"] is not None else _variant_price(variants, parsed),
+        price=_variant_price(variants, row["price"], parsed),
         currency=str(row["currency"]),
         description=str(row["description"]),
         colours=tuple(colours),
@@ -132,14 +132,18 @@ def _facts(
     )
 
 
-def _variant_price(variants: list[sqlite3.Row], parsed: ParsedRequest) -> float | None:
-    """The lowest price of a variant that fits, within the limits where one is."""
-    fitting = [v for v in variants if v["price"] is not None and v["available"] and _meets(v, parsed)]
-    prices = sorted(float(v["price"]) for v in fitting or [v for v in variants if v["price"] is not None])
+def _variant_price(variants: list[sqlite3.Row], own: float | None, parsed: ParsedRequest) -> float | None:
+    """The product's own price where a variant that fits costs that, else the lowest of those that fit and are within the limits."""
+    priced = [(v, own if v["price"] is None else float(v["price"])) for v in variants]
+    told = [(v, price) for v, price in priced if price is not None]
+    fitting = [price for v, price in told if v["available"] and _meets(v, parsed)]
+    if own is not None and not fitting:
+        return own
+    prices = sorted(fitting or [price for _, price in told])
     low = parsed.price_min if parsed.price_min is not None else float("-inf")
     high = parsed.price_max if parsed.price_max is not None else float("inf")
     inside = [price for price in prices if low <= price <= high]
-    return (inside or prices or [None])[0]
+    return own if own in (inside or prices) else (inside or prices or [None])[0]
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ from shopfloor.tools.recommendation.narrowing import (
     is_for_child,
     narrowed,
     text_rows,
+    unsaid,
 )
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_for_age
@@ -46,10 +47,14 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Rows that fit, and the names of what was relaxed to find any (empty: nothing was)."""
+    """Rows that fit, and the names of what was relaxed to find any (empty: nothing was).
+
+    ``unsaid``: qualities that were asked for and that none of the rows speaks of.
+    """
 
     mask: Mask
     relaxed: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 PRESENTS = frozenset({"gift", "present"})
@@ -81,7 +86,7 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
         return Fit(mask, (*found.relaxed, "not_colour"))
     if mask.any() and not found.relaxed and colour_unmet(mask, parsed, snapshot):
         return Fit(mask, ("colour_word",))
-    return Fit(mask, found.relaxed)
+    return Fit(mask, found.relaxed, unsaid(mask, parsed, snapshot))
 
 
 def _fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None, allowed: Mask | None) -> Fit:
@@ -227,7 +232,7 @@ def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
     """The kind of thing; a comparison ("cheaper") never leaves it."""
     exact = kind_rows(parsed, snapshot)
     near = exact | near_rows(parsed.head, snapshot)
-    name = "near_use" if parsed.categories and parsed.occasion else "near_kind"
+    name = "near_use" if parsed.occasion else "near_kind"
     looser = ((name, near),) if parsed.head and (near & ~exact).any() else ()
     if parsed.categories and parsed.head and parsed.gender is None and parsed.age is None:
         looser = (*looser, ("for_children", exact | named_rows(parsed, snapshot)))

@@ -76,6 +76,11 @@ def comparative(quality: str) -> str:
     return odd.get(quality, quality + "er")
 
 
+def quality_of(word: str) -> str | None:
+    """The quality that a plain adjective names ("roomy" → "big"); None for "light", which is also a lamp or a colour."""
+    return _SAME.get(word, word) if word in MEASURED else None
+
+
 def _base(stem: str, with_y: bool) -> str | None:
     options = (stem + "y",) if with_y else (stem, stem + "e", stem[:-1])
     return next((option for option in options if option in _MEASURES or option in _SAME), None)

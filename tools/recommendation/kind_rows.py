@@ -23,7 +23,8 @@ def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     """Rows whose name or category has every head word."""
     out = np.ones(len(snapshot), dtype=np.bool_)
     for word in parsed.head:
-        rows = phrase_rows(word, snapshot)
+        other = len(parsed.head) == 1 and word in KINDS and word in snapshot.before_only  # a fridge is no fridge magnet
+        rows = phrase_rows("" if other else word, snapshot)
         for phrase in SAME.get(word, ()):
             rows |= phrase_rows(phrase, snapshot)
         out &= rows

@@ -11,10 +11,12 @@ from shopfloor.tools.recommendation.language import (
     EMPTY_WORDS,
     GENDERS,
     KINDS,
+    NUMBER_WORDS,
     OCCASIONS,
     SAME,
     SHADES,
     SIZE_WORDS,
+    UNITS,
 )
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token
@@ -23,8 +25,6 @@ from shopfloor.tools.recommendation.vocabulary import Vocabulary
 _MAIN_VERBS = frozenset({"need", "want", "looking", "look", "show", "recommend", "find", "buy", "get", "suggest", "have",
                          "sell", "give", "searching", "like", "love"})  # fmt: skip
 _WEAK_CLAUSES = frozenset({"with", "without", "like", "which", "that", "who", "because", "from", "about"})
-# How many, not what: a set of tea towels is tea towels.
-_UNITS = frozenset({"set", "pack", "packet", "bundle", "selection", "collection", "range", "piece", "pair"})
 _TELLING = frozenset({"with", "in", "of", "on"})  # what follows describes the thing
 _LONGEST_TELLING = 3  # words; more is a story
 _LONG_ENOUGH = 4  # letters of a word that may end a longer one
@@ -149,14 +149,14 @@ def _only_before(words: Sequence[str], whole: Sequence[str], snapshot: Snapshot)
 def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
     words = _things(clause)
     for place in range(len(words) - 1, -1, -1):
-        if (place and words[place] in _UNITS) or words[place] in OCCASIONS or _only_describes(words[place]):
+        if (place and words[place] in UNITS) or words[place] in OCCASIONS or _only_describes(words[place]):
             continue
         if _is_thing(words[place], snapshot):
             return _rather(words[: place + 1], snapshot)
     if clause.intro:
         return None
     known = [w for w in words if w in snapshot.stems and not w.isdigit() and w not in ACTIVITIES]
-    things = [word for word in known if word not in OCCASIONS]
+    things = [word for word in known if word not in OCCASIONS and word not in NUMBER_WORDS]
     vague = {"gift", "present", "something", "anything", "outfit", "stuff"} & {t.stem for t in clause.words}
     return (things or ([] if vague else known) or [None])[-1]
 
@@ -167,8 +167,8 @@ def _things(clause: _Clause) -> list[str]:
 
 
 def _only_describes(word: str) -> bool:
-    """A size or a colour is never the thing, however many names end with it."""
-    return word in SIZE_WORDS or word in SHADES or word in MEASURED
+    """A size, a colour or a number is never the thing, however many names end with it."""
+    return word in SIZE_WORDS or word in SHADES or word in MEASURED or word in NUMBER_WORDS
 
 
 def _is_thing(word: str, snapshot: Snapshot) -> bool:
@@ -195,7 +195,9 @@ def _rather(words: Sequence[str], snapshot: Snapshot) -> str:
     """The thing: the last word, unless no name has it beside the others and one of them is far more of a thing here."""
     last = words[-1]
     others = [
-        word for word in words[:-1] if word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _RATHER_SHARE
+        word
+        for word in words[:-1]
+        if snapshot.head_share.get(word, 0.0) >= _RATHER_SHARE and word in snapshot.stems and not _only_describes(word)
     ]
     if (
         not others
@@ -221,7 +223,8 @@ def together(words: Sequence[str], snapshot: Snapshot) -> bool:
 
 
 def _reachable(word: str, snapshot: Snapshot) -> bool:
-    names = (word, *SAME.get(word, ()), *_longer(word, snapshot), *KINDS.get(word, ()))
+    own = () if word in snapshot.before_only else (word,)
+    names = (*own, *SAME.get(word, ()), *_longer(word, snapshot), *KINDS.get(word, ()))
     return any(together(name.split(), snapshot) for name in names)
 
 
@@ -248,7 +251,7 @@ def read_description(
             continue  # "t-light": no end of the phrase
         if gap.strip(" -'") or {token.word, token.stem} & (EMPTY_WORDS | BREAKS):
             break
-        if index in free and token.stem not in GENDERS and token.stem not in named and token.stem not in _UNITS:
+        if index in free and token.stem not in GENDERS and token.stem not in named and token.stem not in UNITS:
             before.extend([token.stem] if token.stem.isalpha() else [])
     described: list[str] = []
     for intro, part in _parts_after(tokens, place, text):
@@ -258,7 +261,7 @@ def read_description(
             if i in free and not {tokens[i].stem, tokens[i].word} & EMPTY_WORDS and tokens[i].stem not in GENDERS
         ]
         if intro in _TELLING and len(words) <= _LONGEST_TELLING and not any(tokens[i].word == "my" for i in part):
-            described.extend(w for w in words if w not in ACTIVITIES and w not in _UNITS and w.isalpha())
+            described.extend(w for w in words if w not in ACTIVITIES and w not in UNITS and w.isalpha())
     kept = tuple(word for word in dict.fromkeys(described) if word not in before and word not in named)
     return tuple(before), kept
 

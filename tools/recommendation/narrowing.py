@@ -15,6 +15,10 @@ from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
 Mask = NDArray[np.bool_]
+# Words that are adjectives by their end, whatever a shop sells; others may as well be things.
+_QUALITY = re.compile(
+    r"..(?:able|ible|proof|resistant|less|friendly|padded|lined|insulated|reinforced|quilted|stretchy|vegan|organic|recycled|handmade|foldaway)$"
+)
 CHILDREN = ("kids", "boys", "girls", "baby")
 _CHILD_WORDS = ("child", "kid", "boy", "girl", "baby", "toddler", "junior")
 _CHILD_AGE = 16
@@ -56,6 +60,18 @@ def colour_unmet(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple
     """Colours that were asked for in words the shop has no colours for, and that no row of ``mask`` has in its text."""
     words = [word for word in (*parsed.modifiers, *parsed.described) if word in SHADES]
     return tuple(word for word in words if not (mask & (text_rows(word, snapshot) | name_rows(word, snapshot))).any())
+
+
+def unsaid(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
+    """Qualities ("breathable") around the thing that no row of ``mask`` speaks of."""
+    words = [word for word in dict.fromkeys((*parsed.modifiers, *parsed.terms)) if _QUALITY.search(word)]
+    if not mask.any():
+        return ()
+    return tuple(
+        word
+        for word in words
+        if not (mask & (text_rows(word, snapshot) | name_rows(word, snapshot) | value_rows(word, snapshot))).any()
+    )
 
 
 def _with_words(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:

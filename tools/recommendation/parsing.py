@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from shopfloor.tools.recommendation.ages import read_age
 from shopfloor.tools.recommendation.compounds import as_the_shop_writes
 from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
+from shopfloor.tools.recommendation.extents import count_of, room_for, tells_room, with_degree
 from shopfloor.tools.recommendation.kind_rows import kind_rows
 from shopfloor.tools.recommendation.kinds import Kind, find_kind, read_description
 from shopfloor.tools.recommendation.language import (
@@ -35,7 +36,7 @@ from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
 
 _NEGATION = re.compile(
     r"\b(?:not|no|without|except(?: for)?|excluding|but not|anything but|everything but|other than|nothing|never|non|"
-    r"neither|nor|hate|hates|dislike|dislikes|avoid|avoids|avoiding|instead of|rather than|sick of|tired of|free of|"
+    r"neither|nor|forget(?: about)?|hate|hates|dislike|dislikes|avoid|avoids|avoiding|instead of|rather than|sick of|tired of|free of|"
     r"allergic to|minus|rule out|skip)\b"
 )
 # Words that may stand between a negation and what it denies.
@@ -55,11 +56,6 @@ _CHEAP = re.compile(r"\b(?:cheap|cheapest|inexpensive|affordable|budget|low[- ]c
 _DEAR = re.compile(r"\b(?:most expensive|premium|luxury|luxurious|high[- ]end|priciest|fanciest|highest price)\b")
 _RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|reviewed|rating|reviews)\b")
 _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
-_PERSONS = re.compile(
-    r"\b(\d{1,2}|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b|"
-    r"\bfor (two|three|four|five|six|[2-9]|1\d)(?=\s*(?:$|[,.;!?](?!\d)|and\b|with\b|under\b))"
-)
-_ROOM_FOR = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})
 # "Which boots do you have" asks for boots; "a jacket which is warm" goes on about the jacket.
 _ASKS_WHICH = re.compile(
     r"(?P<before>^|[.!?,]\s*)(?:which|what)(?= (?!is\b|are\b|about\b|else\b|do\b|would\b|can\b)\w)"
@@ -339,8 +335,9 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
         for name, words in snapshot.category_stems.items()
         if words and set(words) & set(parsed.not_terms) and name not in parsed.categories
     )
-    quantity = None if _PERSONS.search(reading.text) else _QUANTITY.search(reading.text)
-    room = _room_for(reading.text, snapshot)
+    quantity = None if tells_room(reading.text) else _QUANTITY.search(reading.text)
+    room = room_for(reading.text, parsed, snapshot)
+    parsed = with_degree(parsed, snapshot)
     sizes = _of_kind(parsed.sizes or _size_of_kind(parsed, snapshot), parsed, snapshot)
     return replace(
         parsed,
@@ -349,19 +346,8 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
         sizes=sizes,
         colours=tuple(colour for colour in parsed.colours if colour not in excluded),
         not_categories=categories,
-        quantity=_count(quantity.group(1)) if quantity else None,
+        quantity=count_of(quantity.group(1)) if quantity else None,
     )
-
-
-def _room_for(text: str, snapshot: Snapshot) -> tuple[str, str] | None:
-    """The least attribute value that holds so many people ("a tent for 4 people" → ("sleep", "4"))."""
-    match = _PERSONS.search(text)
-    if match is None:
-        return None
-    count = _count(match.group(1) or match.group(2))
-    roomy = [(int(value), key, value) for key, value in snapshot.attributes if key in _ROOM_FOR and value.isdigit()]
-    fitting = sorted(entry for entry in roomy if entry[0] >= count)
-    return (fitting[0][1], fitting[0][2]) if fitting else None
 
 
 def _size_of_kind(parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
@@ -387,9 +373,3 @@ def _of_kind(sizes: tuple[str, ...], parsed: ParsedRequest, snapshot: Snapshot) 
     kind = kind_rows(parsed, snapshot)
     own = tuple(size for size in sizes if size in snapshot.sizes and kind[snapshot.sizes[size]].any())
     return own or sizes
-
-
-def _count(word: str) -> int:
-    if word.isdigit():
-        return max(1, int(word))
-    return 2 if word.startswith("a pair") else NUMBER_WORDS[word]

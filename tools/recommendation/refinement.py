@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shopfloor.tools.recommendation.degrees import degree_scores, read_comparative
+from shopfloor.tools.recommendation.extents import room_for, tells_room
 from shopfloor.tools.recommendation.language import ORDINALS
 from shopfloor.tools.recommendation.query import ParsedRequest, RecommendQuery
 from shopfloor.tools.recommendation.snapshot import Snapshot
@@ -45,6 +46,12 @@ _LEANS = re.compile(
 _FRESH = re.compile(r"\b(?:something|anything) (?:to|for|that)\b")
 # "Make that a shirt" changes the thing alone; "actually boots" is a new wish for the same person.
 _SWAPS = re.compile(r"\bmake (?:it|that|them) (?:an? |some )?\w")
+# "Just the jacket", of a wish that named no thing: that thing of what was wished for.
+_THAT_PART = re.compile(r"^(?:no |ok |okay |and |but |well )*(?:just|only) (?:the|an?|some) \w")
+# "What shoes go with it?": of the same person and style.
+_TO_GO_WITH = re.compile(
+    r"\b(?:to wear with|(?:that |to |which )?(?:go|goes|wear) (?:well )?with|to match|match(?:es|ing)|pairs? with)\b"
+)
 _RATHER = re.compile(r"^(?:actually|no|hmm|or)\b|\binstead\b|\brather\b")
 # "Boots too" is for the same person.
 _ALONGSIDE = re.compile(r"^(?:and|also|plus)\b|\b(?:too|as well|also)\b")
@@ -86,10 +93,14 @@ def refine(
     if leans and query.previous is not None:
         previous = query.previous
         out = _merge(_kept(previous) if cheaper or dearer or more else previous, _described(out, query.text))
+        out = _with_room(out, text, snapshot)
     if not leans and query.previous is not None and _SWAPS.search(text) and not query.previous.is_vague:
         leans, out = True, _merge(query.previous, out)
     if not leans and query.previous is not None and (_ALONGSIDE.search(text) or _RATHER.search(text)):
         out = replace(out, gender=out.gender or query.previous.gender, age=out.age or query.previous.age)
+    row = snapshot.row_of.get(query.focus_sku or "")
+    if not leans and row is not None and _TO_GO_WITH.search(text):
+        out = _beside(out, row, snapshot)
     if leans and recoloured and not parsed.colours:
         out = replace(out, colours=())
     if leans and more is not None:
@@ -99,6 +110,22 @@ def refine(
     if leans and (others or cheaper or dearer or more is not None):
         out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, *query.shown))))
     return replace(out, text=query.text, refines=leans)
+
+
+def _beside(parsed: ParsedRequest, row: int, snapshot: Snapshot) -> ParsedRequest:
+    """What goes with a product: for the person it is made for, and like it in style."""
+    gender = snapshot.gender[row]
+    if parsed.gender is None and parsed.age is None and gender not in (None, "unisex"):
+        parsed = replace(parsed, gender=gender)
+    return replace(parsed, like_sku=parsed.like_sku or snapshot.sku[row])
+
+
+def _with_room(parsed: ParsedRequest, text: str, snapshot: Snapshot) -> ParsedRequest:
+    """ "So for two": of the thing that was asked for before, one for so many people."""
+    room = room_for(text, parsed, snapshot)
+    if room is None:
+        return parsed
+    return replace(parsed, attributes=(*(pair for pair in parsed.attributes if pair[0] != room[0]), room))
 
 
 def _reference(text: str, query: RecommendQuery, bought: Sequence[str]) -> Reference:
@@ -168,7 +195,12 @@ def _leans(text: str, parsed: ParsedRequest, query: RecommendQuery, points: bool
         return False
     if query.previous is not None and not query.previous.is_vague and _PURPOSE.match(text):
         return True
+    if query.previous is not None and tells_room(text) and not (parsed.categories or parsed.head):
+        return True
     if parsed.categories or parsed.head:
+        broad = query.previous is not None and not (query.previous.categories or query.previous.head)
+        if broad and _THAT_PART.match(text):
+            return True
         same = query.previous is not None and (
             set(parsed.categories) & set(query.previous.categories) or set(parsed.head) & set(query.previous.head)
         )

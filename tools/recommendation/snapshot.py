@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.attributes import age_of, attribute_pairs, attribute_texts, pairs_of
-from shopfloor.tools.recommendation.language import SHADES, SPELLINGS, SURE_COLOURS, gender_of
+from shopfloor.tools.recommendation.language import EMPTY_WORDS, SHADES, SPELLINGS, SURE_COLOURS, UNITS, gender_of
 from shopfloor.tools.recommendation.search_index import SearchIndex, build_index
 from shopfloor.tools.recommendation.text import label_stems, stem, stems
 
 Rows = NDArray[np.int32]
+THING_SHARE = 0.3  # a word that ends this share of the names it is in is a thing
+FEW_NAMES = 3  # fewer say nothing about how a word is used
 PRIOR_RATINGS = 8.0  # ratings that the shop's mean counts for in a product's own mean
 _AFTER_DOWN = frozenset(
     {"to", "the", "from", "a", "at", "in", "into", "on", "below", "when", "by"}
@@ -36,6 +38,7 @@ class Snapshot:
         stems: stems of name and category → rows; ``category_stems``: category → its stems.
         combos: (size, colour) of one variant → rows.
         head_share: of a stem, the share of its names that end with it.
+        before_only: stems that never end a name and always stand before the same word, as "fridge" in "fridge magnets".
         varied: rows whose variants carry sizes and colours of their own.
         age_low, age_high: years an attribute about age names ("3-9 years"); NaN where there is none.
         search: BM25 over every word of a product.
@@ -73,6 +76,7 @@ class Snapshot:
     stems: Mapping[str, Rows]
     text_stems: Mapping[str, Rows]
     head_share: Mapping[str, float]
+    before_only: frozenset[str]
     age_low: NDArray[np.float64]
     age_high: NDArray[np.float64]
     monthly: NDArray[np.float32]
@@ -154,6 +158,7 @@ class _Builder:
         self.ages: list[tuple[float, float]] = []
         self.last: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
+        self.follower: dict[str, str | None] = {}
 
     def add(self, row: int, product: sqlite3.Row) -> None:
         variants = self._variants.get(str(product["sku"]), [])
@@ -172,10 +177,11 @@ class _Builder:
             self.attribute[pair].append(row)
 
     def _prices(self, price: float | None, variants: Sequence[_Variant]) -> None:
-        own = [v.price for v in variants if v.price is not None and v.available]
-        own = own or [v.price for v in variants if v.price is not None]
-        if price is not None:
-            own = [price]
+        """What a variant for sale costs; one that says nothing costs what the product does."""
+        told = [price if v.price is None else v.price for v in variants if v.available]
+        own = [one for one in told if one is not None]
+        if not own:
+            own = [price] if price is not None else [v.price for v in variants if v.price is not None]
         self.low.append(min(own, default=float("nan")))
         self.high.append(max(own, default=float("nan")))
 
@@ -194,6 +200,8 @@ class _Builder:
         self.seen.update(set(name))
         if heads:
             self.last[heads[-1]] += 1
+        for word, after in zip(name, (*name[1:], None), strict=True):
+            self.follower[word] = after if self.follower.get(word, after) == after else None
 
     def _people(self, row: int, name: tuple[str, ...], value: object) -> None:
         text = str(value) if value else ""
@@ -287,6 +295,16 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
         stems=builder.stem.done(),
         text_stems=builder.text.done(),
         head_share={word: count / builder.seen[word] for word, count in builder.last.items() if builder.seen[word]},
+        before_only=frozenset(
+            word
+            for word, after in builder.follower.items()
+            if after
+            and after not in UNITS
+            and after not in EMPTY_WORDS
+            and builder.seen[word] >= FEW_NAMES
+            and not builder.last[word]
+            and builder.last[after] >= THING_SHARE * builder.seen[after]
+        ),
         age_low=np.asarray([age[0] for age in builder.ages], dtype=np.float64),
         age_high=np.asarray([age[1] for age in builder.ages], dtype=np.float64),
         monthly=monthly,

@@ -331,6 +331,13 @@ def relaxed_note(relaxed: Sequence[str], parsed: ParsedRequest, place: Place, fo
     return f"Nothing fits every wish; {'these are' if found > 1 else 'this is'} the closest, {joined(parts)}."
 
 
+def unsaid_note(words: Sequence[str]) -> str:
+    """Say which qualities were asked for and stand nowhere; empty without any."""
+    if not words:
+        return ""
+    return f"Nothing here is described as {joined([f'“{word}”' for word in words], ' or ')}, so I went by the rest."
+
+
 def edge_note(facts: Facts, parsed: ParsedRequest) -> str:
     """Nothing is cheaper (dearer, warmer) than this."""
     if parsed.degree_above is not None and parsed.quality is not None:

@@ -200,7 +200,7 @@ def _card_faults(connection: sqlite3.Connection, card: dict[str, object], row: s
         if card[name] != row[name]
     ]
     variants = connection.execute("SELECT price FROM variants WHERE sku = ?", (row["sku"],)).fetchall()
-    prices = [row["price"]] if row["price"] is not None else [v["price"] for v in variants] or [None]
+    prices = [row["price"], *(v["price"] for v in variants)] if variants or row["price"] is None else [row["price"]]
     if card["price"] not in prices:
         faults.append(f"price {card['price']!r}")
     total = connection.execute("SELECT coalesce(sum(quantity), 0) FROM stock WHERE sku = ?", (row["sku"],)).fetchone()

@@ -57,7 +57,8 @@ def _row(row: sqlite3.Row, variants: Sequence[sqlite3.Row]) -> Row:
     if not colours:
         colours = {word for word in _WORDS.findall(str(row["name"]).lower()) if word in _COLOURS}
     sizes = _parts(str(row["sizes"] or "")) | {str(v["size"]).strip().lower() for v in variants if v["size"]}
-    prices = [row["price"]] if row["price"] is not None else [v["price"] for v in variants if v["price"] is not None]
+    told = [row["price"] if v["price"] is None else v["price"] for v in variants if v["available"]]
+    prices = [price for price in told if price is not None] or [row["price"]] * (row["price"] is not None)
     return Row(
         sku=str(row["sku"]),
         name=str(row["name"]).lower(),

@@ -172,3 +172,47 @@ def test_degrees(text: str, superlative: str | None, comparative: str | None) ->
 )
 def test_plural_names(name: str, plural: bool) -> None:
     assert is_plural(name) is plural
+
+
+async def test_for_how_many(agent: RecommendationAgent) -> None:
+    one, two = await talk(agent, "I want a tent for one person", "my girlfriend is coming too now, so for two")
+    assert names(one) == ["Cairn Solo Tent"] and "sleeps 1" in one.answer
+    assert names(two) == ["Cairn Duo Tent"]
+    (jacket,) = await talk(agent, "a jacket for one person")
+    assert not jacket.note, "no jacket says for how many it is"
+
+
+async def test_a_degree_before_the_thing_orders(agent: RecommendationAgent) -> None:
+    big, small = [(await talk(agent, text))[0] for text in ("a big rucksack", "a small rucksack for my wife")]
+    assert names(big)[0] == "Cairn Trekking Pack 60 L"
+    assert names(small)[0] == "Commuter Backpack 20 L"
+
+
+async def test_the_same_thing_by_its_other_name_before_the_use_is_given_up(agent: RecommendationAgent) -> None:
+    (answer,) = await talk(agent, "leggings for yoga")
+    assert names(answer) == ["Tempo Running Tights"]
+
+
+async def test_one_thing_of_a_broad_wish_keeps_the_person(agent: RecommendationAgent) -> None:
+    _, jacket = await talk(agent, "my kid needs rain stuff for nursery, she's 4", "just the jacket")
+    assert names(jacket)[0] == "Puddle Kids Rain Jacket"
+
+
+async def test_what_is_forgotten_is_not_wanted(agent: RecommendationAgent) -> None:
+    (answer,) = await talk(agent, "forget tents, we'll take a hotel. a nice evening dress for her")
+    assert names(answer) == ["Vesper Evening Dress"]
+
+
+async def test_what_goes_with_a_product_is_for_the_same_person(agent: RecommendationAgent) -> None:
+    skirt = RecommendQuery(text="what shoes to wear with it", focus_sku="SKU_SKT_01")
+    answer = await agent.recommend(skirt)
+    assert names(answer)[0] == "Arcade Block-Heel Pumps"
+    assert answer.parsed.gender == "women"
+
+
+@pytest.mark.parametrize("text", ["a breathable jacket", "a jacket with a hood that is breathable"])
+async def test_a_quality_that_nothing_speaks_of_is_said(agent: RecommendationAgent, text: str) -> None:
+    (answer,) = await talk(agent, text)
+    assert answer.note == "Nothing here is described as “breathable”, so I went by the rest."
+    (waterproof,) = await talk(agent, "a waterproof jacket")
+    assert not waterproof.note

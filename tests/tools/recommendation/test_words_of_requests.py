@@ -176,3 +176,39 @@ async def test_what_somebody_likes_outweighs_what_is_sold_as_a_gift(demo_path: P
                 for row in connection.execute("SELECT sku FROM products WHERE attributes LIKE '%gift%' AND active = 1")
             }
         assert {item.sku for item in plain.items} <= gifts
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Variants that cost less than the product says, and a thing that only stands before another."""
+    folder = tmp_path_factory.mktemp("varied")
+    (folder / "products.csv").write_text(
+        "sku,name,category,price,currency\nL1,Oak Lamp,Lamps,50,EUR\nL2,Brass Lamp,Lamps,60,EUR\n"
+        "M1,Cow Fridge Magnet,,2,EUR\nM2,Fridge Magnets Fruit,,2,EUR\nM3,Owl Fridge Magnet,,2,EUR\n"
+        "S1,Small Round Mirror,,9,EUR\nS2,Tray Small,,4,EUR\nS3,Box Small,,4,EUR\nS4,Oval Mirror,,8,EUR\n"
+    )
+    (folder / "variants.csv").write_text(
+        "item_id,product_id,product,options,available,price\n"
+        'L1-S,L1,Oak Lamp,"{""size"": ""S""}",true,38\nL1-L,L1,Oak Lamp,"{""size"": ""L""}",true,50\n'
+        'L2-S,L2,Brass Lamp,"{""size"": ""S""}",false,30\nL2-L,L2,Brass Lamp,"{""size"": ""L""}",true,\n'
+    )
+    import_shop(folder, folder / "shop.db")
+    return folder / "shop.db"
+
+
+async def test_a_cheaper_variant_counts_where_it_is_for_sale(varied: Path, tmp_path: Path) -> None:
+    async with Database(varied) as catalogue:
+        agent = RecommendationAgent(catalogue, None, Settings(data=tmp_path))
+        under = await agent.recommend(RecommendQuery(text="lamps under 40"))
+        assert [(item.sku, item.price) for item in under.items] == [("L1", 38.0)]
+        anything = await agent.recommend(RecommendQuery(text="lamps"))
+        assert {(item.sku, item.price) for item in anything.items} == {("L1", 50.0), ("L2", 60.0)}
+
+
+async def test_what_only_stands_before_another_thing_is_not_sold(varied: Path, tmp_path: Path) -> None:
+    skus, note = await answer(varied, "a retro fridge", tmp_path)
+    assert "no fridge" in note
+    skus, note = await answer(varied, "fridge magnets", tmp_path)
+    assert set(skus) == {"M1", "M2", "M3"} and not note
+    skus, _ = await answer(varied, "a small mirror", tmp_path)
+    assert skus == ["S1"]

@@ -48,7 +48,10 @@ def evaluate(
     runtime: Annotated[str | None, typer.Option(help="Another runtime for the local model.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Adapter to evaluate, by its hash.")] = None,
     without: Annotated[
-        str | None, typer.Option(help="Leave a part out, to see what it brings: facets,behaviour (requests).")
+        str | None,
+        typer.Option(
+            help="Leave parts out, to see what they bring: facets,behaviour,words,popularity,copurchase,history,season (requests)."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Let the local model join: kind,meaning,score (requests).")] = None,
 ) -> None:

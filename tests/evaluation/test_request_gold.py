@@ -131,7 +131,7 @@ async def test_every_open_request_of_the_demo_shop_is_kept(shop: Path, tmp_path:
 
 async def test_parts_can_be_left_out(shop: Path, tmp_path: Path) -> None:
     figures = {}
-    for part in ("facets", "behaviour"):
+    for part in ("facets", "behaviour", "words,copurchase"):
         request = EvalRequest(cases=OPEN, shop=shop, limit=30, options={"without": part})
         figures[part] = (await run_suite(make_suite("requests"), request, Settings(data=tmp_path))).report.metrics
     assert figures["facets"]["constraints_kept"] < figures["behaviour"]["constraints_kept"]

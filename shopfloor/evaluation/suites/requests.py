@@ -6,7 +6,8 @@ as ``constraints`` (see :mod:`shopfloor.evaluation.suites.request_cases`) or as 
 ``--cases`` the requests are made from the shop's own rows (``--requests N``).
 
 ``--without facets`` ranks without hard constraints, ``--without behaviour`` without anything but the request's words,
-``--without facets,behaviour`` without both; ``--model`` lets the local model join
+``--without facets,behaviour`` without both; ``words`` (BM25 and the words of names), ``popularity``, ``copurchase``,
+``history`` and ``season`` are parts of the order by themselves; ``--model`` lets the local model join
 (:mod:`shopfloor.evaluation.suites.request_model`). The baseline ``bm25`` is the full-text index alone, over all words written.
 """
 
@@ -37,8 +38,15 @@ from shopfloor.tools.recommendation.ranking import RankingWeights
 
 SHOWN = 10
 PATIENCE_S = 60.0  # what the score is worth, not whether it comes in time
-PARTS = frozenset({"facets", "behaviour"})
-WORDS_ALONE = RankingWeights(popular=0.0, rating=0.0, together=0.0, taste=0.0, repeat=0.0, season=0.0)
+SIGNALS: Mapping[str, tuple[str, ...]] = {  # parts of the order that can be left out, and their weights
+    "behaviour": ("popular", "rating", "together", "taste", "repeat", "season"),
+    "words": ("text", "words"),
+    "popularity": ("popular", "rating"),
+    "copurchase": ("together",),
+    "history": ("taste", "repeat"),
+    "season": ("season",),
+}
+PARTS = frozenset({"facets", *SIGNALS})
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -131,7 +139,7 @@ class RequestSuite(Suite[RequestCase, RequestQuestion, RequestAnswer]):
             self._catalogue,
             self._runtime,
             settings,
-            weights=WORDS_ALONE if "behaviour" in without else None,
+            weights=replace(RankingWeights(), **{name: 0.0 for part in without for name in SIGNALS.get(part, ())}),
             score_deadline_s=PATIENCE_S if "score" in parts else DEADLINE_S,
             use_facets="facets" not in without,
         )

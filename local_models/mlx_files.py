@@ -23,10 +23,10 @@ from shopfloor.errors import ModelError, ModelMissingError
 from shopfloor.local_models.files import ModelFile, file_hash, open_model_file
 from shopfloor.local_models.gguf_file import GgufHeader
 from shopfloor.local_models.locking import exclusive
+from shopfloor.local_models.row_order import INTERLEAVED, halved, heads_of
 
 WHOLE = "converted.txt"  # written last, with the hash of the source
 LAYOUT = "1"  # of what is written; a change makes converted folders anew
-PERMUTED = frozenset({"attn_q", "attn_k"})
 NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -81,17 +81,6 @@ def find_source(model: Path | None, repository: str, models_path: Path) -> MlxSo
     return MlxSource(str(folder), source.name, source.sha256, form, source.licence, source)
 
 
-def unpermuted(rows: NDArray[Any], heads: int) -> NDArray[Any]:
-    """The rows of a query or key weight in the order of safetensors; GGUF files of Llama's shape keep them interleaved."""
-    half = rows.shape[0] // heads // 2
-    return rows.reshape(heads, half, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
-def heads_of(header: GgufHeader, kind: str) -> int:
-    """The heads of a query (``attn_q``) or key (``attn_k``) weight."""
-    return header.of_architecture("attention.head_count" if kind == "attn_q" else "attention.head_count_kv")
-
-
 def _converted(source: ModelFile, models_path: Path) -> Path:
     target = models_path / f"{source.sha256[:16]}.mlx-{LAYOUT}"
     try:
@@ -137,8 +126,8 @@ def _name(name: str) -> str:
 def _weight(tensor: Any, header: GgufHeader) -> NDArray[np.float16]:
     values = dequantize(tensor.data, tensor.tensor_type)
     kind = str(tensor.name).removesuffix(".weight").rpartition(".")[2]
-    if kind in PERMUTED:
-        values = unpermuted(values, heads_of(header, kind))
+    if kind in INTERLEAVED["llama"]:
+        values = halved(values, heads_of(header, kind))
     return np.ascontiguousarray(values, dtype=np.float16)
 
 

@@ -17,7 +17,8 @@ from shopfloor.errors import ContextOverflowError, ModelError, ModelMissingError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.gguf_file import GgufHeader
 from shopfloor.local_models.libraries import library
-from shopfloor.local_models.mlx_files import NAMES, PERMUTED, heads_of, unpermuted
+from shopfloor.local_models.mlx_files import NAMES
+from shopfloor.local_models.row_order import INTERLEAVED, halved, heads_of
 from shopfloor.local_models.runtime import Message
 from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.text_writer import TextWriter
@@ -97,8 +98,8 @@ class MlxModel:
             if kind not in NAMES:
                 raise ModelError(f"the adapter {adapter.path.name} changes {name}, which MLX does not adapt here")
             up = parts[f"{name}.lora_b"]
-            if kind in PERMUTED and base.architecture == "llama":
-                up = unpermuted(up, heads_of(base, kind))
+            if kind in INTERLEAVED.get(base.architecture, ()):
+                up = halved(up, heads_of(base, kind))
             down = parts[f"{name}.lora_a"]
             pairs[f"{block}.{NAMES[kind]}"] = (self._mx.array(down.T), self._mx.array(scale * up.T))
         for place, pair in pairs.items():

@@ -7,23 +7,25 @@ loads and says nonsense.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import deserialize as _deserialize  # pyright: ignore[reportUnknownVariableType]
 
 from shopfloor.errors import ModelError, ModelMissingError
 from shopfloor.local_models.adapter_file import SOURCE_KEY, AdapterFile, check_fit, open_adapter
 from shopfloor.local_models.gguf_file import GgufHeader, read_header
+from shopfloor.local_models.row_order import INTERLEAVED, heads_of, interleaved
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 PREFIX = "base_model.model."
 SIDES = {".lora_A.weight": ".lora_a", ".lora_B.weight": ".lora_b"}
-PERMUTED = {"llama": ("attn_q", "attn_k")}
-MAX_HEADER = 8 * 1024**2
 KINDS = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 
 
@@ -73,7 +75,7 @@ class _Names:
         found = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}.get(header.architecture)
         if found is None:
             raise ModelError(f"adapters for the architecture {header.architecture!r} can't be converted")
-        self._map = gguf.get_tensor_name_map(found, self._number("block_count"))
+        self._map = gguf.get_tensor_name_map(found, header.of_architecture("block_count"))
 
     def of(self, module: str) -> str:
         """GGUF's name of a module's weight.
@@ -89,17 +91,9 @@ class _Names:
     def permuted(self, place: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """B with its rows in llama.cpp's order; shape (out, rank) stays."""
         kind = place.removesuffix(".weight").rpartition(".")[2]
-        if kind not in PERMUTED.get(self._header.architecture, ()):
+        if kind not in INTERLEAVED.get(self._header.architecture, ()):
             return values
-        heads = self._number("attention.head_count" if kind == "attn_q" else "attention.head_count_kv")
-        shape = values.shape
-        return values.reshape(heads, 2, shape[0] // heads // 2, shape[1]).swapaxes(1, 2).reshape(shape)
-
-    def _number(self, key: str) -> int:
-        found = self._header.meta.get(f"{self._header.architecture}.{key}")
-        if found is None or not isinstance(found.value, int):
-            raise ModelMissingError(f"{self._header.path} does not say its {key}: get it again")
-        return found.value
+        return interleaved(values, heads_of(self._header, kind))
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -123,26 +117,18 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _tensors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """A safetensors file's tensors; the format is a length, a JSON header and the bytes, and is checked as it is read."""
+    """A safetensors file's tensors; numpy has no bfloat16, so those are widened here."""
     try:
-        data = path.read_bytes()
-        length = int.from_bytes(data[:8], "little")
-        if not 2 <= length <= min(MAX_HEADER, len(data) - 8):
-            raise ModelMissingError(f"{path} is no safetensors file: train again")
-        header = cast("dict[str, dict[str, Any]]", json.loads(data[8 : 8 + length]))
-        body = memoryview(data)[8 + length :]
-        return {name: _tensor(body, entry) for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        held = cast("list[tuple[str, Mapping[str, Any]]]", _deserialize(path.read_bytes()))
+        return {name: _tensor(one) for name, one in held}
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise ModelMissingError(f"{path} is damaged ({error}): train again") from error
 
 
-def _tensor(body: memoryview, entry: dict[str, Any]) -> NDArray[np.float32]:
-    start, end = (int(at) for at in entry["data_offsets"])
-    shape = tuple(int(size) for size in entry["shape"])
-    if not 0 <= start <= end <= len(body) or len(shape) != 2:
-        raise ValueError("a tensor lies outside the file")
-    raw = body[start:end]
-    if entry["dtype"] == "BF16":
-        wide = np.frombuffer(raw, dtype="<u2").astype(np.uint32) << 16
-        return wide.view(np.float32).reshape(shape)
-    return np.frombuffer(raw, dtype=KINDS[str(entry["dtype"])]).astype(np.float32).reshape(shape)
+def _tensor(held: Mapping[str, Any]) -> NDArray[np.float32]:
+    shape, raw = tuple(int(size) for size in held["shape"]), bytes(held["data"])
+    if len(shape) != 2:
+        raise ValueError(f"a weight has {len(shape)} dimensions")
+    if held["dtype"] == "BF16":
+        return (np.frombuffer(raw, dtype="<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    return np.frombuffer(raw, dtype=KINDS[str(held["dtype"])]).astype(np.float32).reshape(shape)

@@ -143,7 +143,7 @@ async def test_the_converted_adapter_says_what_the_trained_one_says(
     shutil.copytree(job.adapter, strong)
     config = json.loads((strong / CONFIG).read_text())
     (strong / CONFIG).write_text(json.dumps(config | {"lora_alpha": 8 * config["lora_alpha"]}))
-    monkeypatch.setattr(converting, "PERMUTED", {})
+    monkeypatch.setattr(converting, "INTERLEAVED", {})
     convert(strong, base, source, served)
     with pytest.raises(ArtefactRejectedError, match="layer"):
         await check_parity(Path(sys.executable), job.base, strong, base, served, prompts, tmp_path)

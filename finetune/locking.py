@@ -1,11 +1,11 @@
 """One training at a time: a lock file that the system frees when its process dies, however it dies."""
 
-import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from shopfloor.errors import ShopfloorError
+from shopfloor.local_models.locking import exclusive
 
 
 class BusyError(ShopfloorError):
@@ -22,18 +22,9 @@ def one_training(data: Path) -> Generator[None]:
     Raises:
         BusyError: somebody holds it.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "train.lock").open("a+b") as file:
+    with ExitStack() as stack:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            stack.enter_context(exclusive(data / "train.lock", wait=False))
+        except BlockingIOError as error:
             raise BusyError("Another training is running; wait for it, or stop it first.") from error
         yield

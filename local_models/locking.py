@@ -29,15 +29,26 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 @contextmanager
-def exclusive(path: Path) -> Generator[None]:
-    """Hold a lock file; waits while another process holds it. The system frees it when a process dies."""
+def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
+    """Hold a lock file, which the system frees when its process dies, however it dies.
+
+    Args:
+        path: the file; it stays there.
+        wait: while another process holds it.
+
+    Raises:
+        BlockingIOError: it is held, and ``wait`` is off.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         if sys.platform == "win32":
             import msvcrt
 
             file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                raise BlockingIOError(f"{path} is held") from error
             try:
                 yield
             finally:
@@ -46,5 +57,5 @@ def exclusive(path: Path) -> Generator[None]:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shopfloor.evaluation.nearness import near_groups
 from shopfloor.evaluation.suites.routing import ADAPTING
+from shopfloor.finetune.cycle import LICENCE
 from shopfloor.finetune.gate.routing_cases import known_cases
 from shopfloor.finetune.routing.rows import LABELS, Row, shipped_rows
 from shopfloor.graph.local_router import TextEncoder, shorten
@@ -21,7 +22,6 @@ from shopfloor.local_models.head_training import HeadOrigin, HeadRecipe, Labelle
 from shopfloor.tools.schemas import Route
 
 AGENT = "router"
-LICENCE = "the shop's own; not for publication"
 REHEARSED_ROWS = 800
 
 

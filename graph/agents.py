@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from shopfloor.errors import ModelError, ShopfloorError
-from shopfloor.graph.followers import fusion_follower, head_follower
+from shopfloor.graph.followers import fusion_follower, head_follower, without_adapters
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.live_lexicon import LiveLexicon
 from shopfloor.graph.supervisor import Router
@@ -103,7 +103,7 @@ async def open_agents(settings: Settings, stack: AsyncExitStack, runtime: Runtim
     patient = settings.model_copy(update={"model_timeout_s": patience})
     recommendation = RecommendationAgent(catalogue, model and runtime_for(model, "recommendation"), patient)
     inventory = InventoryAgent(catalogue, model and runtime_for(model, "inventory"), settings)
-    router = await _router(settings, await encoding, problems, following)
+    router = await _router(settings, await encoding, problems, following, model)
     await following.follow("ranking", frozenset({"fusion"}), fusion_follower(recommendation))
     stack.push_async_callback(following.stop)
     if isinstance(model, Adaptable):
@@ -208,17 +208,25 @@ async def _encoder(settings: Settings, problems: list[str]) -> "Encoder | None":
 
 
 async def _router(
-    settings: Settings, encoder: "Encoder | None", problems: list[str], following: Following
+    settings: Settings,
+    encoder: "Encoder | None",
+    problems: list[str],
+    following: Following,
+    model: Runtime | None,
 ) -> Router | None:
     from shopfloor.graph.local_router import LocalRouter
+    from shopfloor.graph.route_member import AdaptedMember
     from shopfloor.graph.shared_router import SharedRouter
 
+    member = AdaptedMember(model) if isinstance(model, Adaptable) else None
     try:
-        router = SharedRouter(await asyncio.to_thread(LocalRouter.open, settings, encoder))
+        router = SharedRouter(await asyncio.to_thread(LocalRouter.open, settings, encoder, None, member))
     except ModelError as error:
         problems.append(f"The local router is not there: {error.detail}")
         return None
     await following.follow("router", frozenset({"head"}), head_follower(router, following), tries=True)
+    if model is not None and member is None:
+        await following.follow("adapters", frozenset({"lora"}), without_adapters)
     if router.champion.problem:
         problems.append(router.champion.problem)
     return router

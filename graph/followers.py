@@ -49,6 +49,20 @@ async def _head(folder: "Path", name: str) -> "LinearHead":
         raise ArtefactRejectedError(f"The router's head {name[:12]} is not used: {error.detail}") from error
 
 
+async def without_adapters(champions: Champions) -> None:
+    """Says that the model that serves can't carry adapters, so that the agents are served without theirs.
+
+    Raises:
+        ArtefactRejectedError: one should serve.
+    """
+    agents = sorted(agent for agent, kind in champions if kind == "lora")
+    if agents:
+        raise ArtefactRejectedError(
+            f"The local model carries no adapters, so {' and '.join(agents)} serve without theirs: "
+            "the router decides by its head alone; SHOPFLOOR_RUNTIME=embedded carries them."
+        )
+
+
 def fusion_follower(agent: "RecommendationAgent") -> Use:
     """Gives the ranking the champion's weights; without one, those it was opened with. A weight not named stays as it was."""
     own = agent.weights

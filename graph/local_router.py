@@ -1,6 +1,7 @@
 """Decides who handles a message by a linear head over the local model's hidden states and the text; no network.
 
-Without the encoder the head's text-only weights decide: a little less sure, and marked as degraded.
+Without the encoder the head's text-only weights decide: a little less sure, and marked as degraded. Where the head is
+unsure, a trained adapter of the local model is asked too, if one serves the router.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
+from shopfloor.graph.route_member import Member, blended, unsure
 from shopfloor.local_models.head import LinearHead
 from shopfloor.settings import Settings
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -42,10 +44,14 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RouteChoice:
-    """A decision with the probability of every route. ``degraded``: decided without the encoder."""
+    """A decision with the probability of every route.
+
+    ``degraded``: decided without the encoder; ``seconded``: an adapter was asked too.
+    """
 
     probabilities: dict[Route, float]
     degraded: bool
+    seconded: bool = False
 
     @property
     def route(self) -> Route:
@@ -60,6 +66,7 @@ class RouteChoice:
     def info(self) -> RouteInfo:
         """The decision as the rest of the graph shows it."""
         how = "local head over the text alone" if self.degraded else "local head"
+        how += " and adapter" if self.seconded else ""
         return RouteInfo(route=self.route, decided_by="local", confidence=self.confidence, reason=how)
 
 
@@ -84,12 +91,20 @@ class _Judge:
 class LocalRouter:
     """The router that ships with the package, or one of a folder's own."""
 
-    def __init__(self, head: LinearHead, encoder: TextEncoder | None) -> None:
+    def __init__(self, head: LinearHead, encoder: TextEncoder | None, member: Member | None = None) -> None:
+        """``member`` is asked where the head is unsure."""
         self._given = encoder
+        self._member = member
         self._judge = _Judge.of(head, encoder)
 
     @classmethod
-    def open(cls, settings: Settings, encoder: TextEncoder | None, folder: Path | None = None) -> "LocalRouter":
+    def open(
+        cls,
+        settings: Settings,
+        encoder: TextEncoder | None,
+        folder: Path | None = None,
+        member: Member | None = None,
+    ) -> "LocalRouter":
         """Load the head from ``folder``; by default the shop's own in DATA/heads/router, else the shipped one.
 
         A head that was trained on another encoder decides by the text alone; :attr:`problem` then says so.
@@ -100,7 +115,7 @@ class LocalRouter:
         own = settings.data / "heads" / "router"
         if folder is None and own.is_dir():
             folder = own
-        return cls(shipped_head() if folder is None else LinearHead.load(folder), encoder)
+        return cls(shipped_head() if folder is None else LinearHead.load(folder), encoder, member)
 
     @property
     def head(self) -> LinearHead:
@@ -122,8 +137,8 @@ class LocalRouter:
         self._judge = _Judge.of(head, self._given)
 
     def beside(self, head: LinearHead) -> "LocalRouter":
-        """Another router over the same encoder."""
-        return LocalRouter(head, self._given)
+        """Another router over the same encoder and adapter."""
+        return LocalRouter(head, self._given, self._member)
 
     async def weigh(self, text: str) -> RouteChoice:
         """Probabilities of all routes for one message."""
@@ -136,9 +151,14 @@ class LocalRouter:
                 # The text alone still decides well; the choice says that it was degraded.
                 hidden = None
         probabilities = await asyncio.to_thread(judge.head.probabilities, shortened, hidden)
+        second = None
+        if self._member is not None and unsure(probabilities) and shortened.strip():
+            second = await self._member.ask(shortened)
+            if second is not None:
+                probabilities = blended(probabilities, second, judge.labels)
         values = (float(value) for value in probabilities)
         by_route: dict[Route, float] = dict(zip(judge.labels, values, strict=True))
-        return RouteChoice(by_route, degraded=hidden is None and judge.uses_hidden)
+        return RouteChoice(by_route, hidden is None and judge.uses_hidden, seconded=second is not None)
 
     async def decide(self, text: str) -> RouteInfo:
         """Who handles the message, and how sure that is."""

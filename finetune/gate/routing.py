@@ -1,8 +1,8 @@
-"""The router's gate: two heads over the same cases, through the serving runtime's own encoder.
+"""The router's gate: two heads, each with its adapter if it has one, over the same cases, through the serving runtime.
 
 The main suite is the frozen cases, joined by the shop's verified ones, which together never weigh more than half of the
-frozen ones. Guarded: the frozen cases alone, each route told from the rest, the decision by words alone (what serves while the encoder is
-away), how far the confidence can be trusted, and what the shipped head had learned.
+frozen ones. Guarded: the frozen cases alone, each route told from the rest, the decision by words alone (what serves while
+the encoder is away), how far the confidence can be trusted, and what the shipped head had learned.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from shopfloor.evaluation.metrics import Floats
 from shopfloor.finetune.gate.feedback_cases import FeedbackCase
+from shopfloor.finetune.gate.members import Decider, ask
 from shopfloor.finetune.gate.routing_cases import RoutingCase, core_cases, core_hash, known_cases
 from shopfloor.finetune.gate.statistics import compare
 from shopfloor.finetune.gate.verdict import Guarded, Judgement, judge
 from shopfloor.finetune.routing.vectors import VectorCache
 from shopfloor.graph.local_router import TextEncoder, shorten
+from shopfloor.graph.route_member import Member
 from shopfloor.local_models.head import LinearHead
 
 FEEDBACK_WEIGHT = 0.5
@@ -63,11 +65,22 @@ class RoutingGate:
         live = await encoder.embed(asked) if asked else np.zeros((0, vectors.shape[1]), np.float32)
         return cls(core, own, known, vectors[: len(core)], live, vectors[len(core) :])
 
-    def judge(self, champion: LinearHead, challenger: LinearHead, *, seed: int = 0) -> Judgement:
-        """Compare two heads and decide."""
-        before, after = (_Answers.of(head, self.core, self.core_vectors) for head in (champion, challenger))
-        extra = [_Answers.of(head, self.feedback, self.feedback_vectors) for head in (champion, challenger)]
-        known = [_Answers.of(head, self.known, self.known_vectors) for head in (champion, challenger)]
+    async def ask(self, head: LinearHead, member: Member | None, adapter: str = "") -> Decider:
+        """What serves, or would: a head, and an adapter that is asked where the head is unsure.
+
+        Raises:
+            ModelError: the model failed.
+        """
+        texts = [shorten(case.text) for case in (*self.core, *self.feedback, *self.known)]
+        vectors = np.concatenate([self.core_vectors, self.feedback_vectors, self.known_vectors])
+        return await ask(head, member, adapter, texts, vectors)
+
+    def judge(self, champion: LinearHead | Decider, challenger: LinearHead | Decider, *, seed: int = 0) -> Judgement:
+        """Compare the two and decide; a head alone is a decider without an adapter."""
+        pair = [one if isinstance(one, Decider) else Decider(one) for one in (champion, challenger)]
+        before, after = (_Answers.of(one, self.core, self.core_vectors) for one in pair)
+        extra = [_Answers.of(one, self.feedback, self.feedback_vectors) for one in pair]
+        known = [_Answers.of(one, self.known, self.known_vectors) for one in pair]
         weights = np.concatenate([np.ones(len(self.core)), np.full(len(self.feedback), self._feedback_weight())])
         main = compare(
             "routing",
@@ -83,12 +96,12 @@ class RoutingGate:
         ]
         if self.feedback:
             guarded.append(Guarded(compare("frozen cases", before.right, after.right, seed=seed), CORE_MARGIN))
-        for label in champion.card.labels:
+        for label in pair[0].labels:
             one, two = before.told_apart(label, self.core), after.told_apart(label, self.core)
             guarded.append(Guarded(compare(f"route {label}", one, two, seed=seed), ROUTE_MARGIN))
         about = {
-            "champion": champion.hash or "the shipped head",
-            "challenger": challenger.hash,
+            "champion": pair[0].name,
+            "challenger": pair[1].name,
             "frozen cases": f"{len(self.core)}, file {core_hash()[:12]}",
             "verified cases of this shop": len(self.feedback),
             "seed": seed,
@@ -103,7 +116,7 @@ class RoutingGate:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """A head's answers, one value a case: the route, right or not, right by the words alone, and 1 - Brier score / 2."""
+    """A decider's answers, one value a case: the route, right or not, right by the words alone, and 1 - Brier score / 2."""
 
     routes: tuple[str, ...]
     right: Floats
@@ -111,18 +124,18 @@ class _Answers:
     trust: Floats
 
     @classmethod
-    def of(cls, head: LinearHead, cases: Sequence[RoutingCase], vectors: Vectors) -> "_Answers":
-        labels = head.card.labels
+    def of(cls, one: Decider, cases: Sequence[RoutingCase], vectors: Vectors) -> "_Answers":
+        labels, width = one.labels, one.head.card.encoder_width
         count = len(cases)
         routes: list[str] = []
         right, words, trust = np.zeros(count), np.zeros(count), np.zeros(count)
         for place, (case, vector) in enumerate(zip(cases, vectors, strict=True)):
             text = shorten(case.text)
             gold = labels.index(case.label)
-            chances = head.probabilities(text, vector if vector.size and head.card.encoder_width else None)
+            chances = one.probabilities(text, vector if vector.size and width else None)
             routes.append(labels[int(chances.argmax())])
             right[place] = float(routes[-1] == case.label)
-            words[place] = float(int(head.probabilities(text, None).argmax()) == gold)
+            words[place] = float(int(one.probabilities(text, None).argmax()) == gold)
             missed = chances.copy()
             missed[gold] -= 1.0
             trust[place] = 1.0 - float((missed**2).sum()) / 2

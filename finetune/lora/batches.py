@@ -16,6 +16,7 @@ class Tokenised:
 
     tokens: tuple[int, ...]
     answer: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def tokenise(examples: Sequence[Example], encode: Callable[[str], list[int]], ma
     for example in examples:
         prompt, answer = encode(example.prompt), encode(example.completion)
         if len(prompt) + len(answer) <= max_tokens and answer:
-            rows.append(Tokenised((*prompt, *answer), len(answer)))
+            rows.append(Tokenised((*prompt, *answer), len(answer), example.weight))
     if not rows:
         raise InputError(f"no example fits into {max_tokens} tokens: raise the recipe's max_tokens")
     return Dataset(tuple(rows), len(examples) - len(rows))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from shopfloor.errors import InputError
 
 Precision = Literal["float32", "bfloat16", "nf4"]
+Objective = Literal["sft", "kto", "dpo"]
 
 
 class _Shape(BaseModel):
@@ -21,6 +22,7 @@ class LoraRecipe(_Shape):
     alpha: float = Field(default=32.0, gt=0)
     learning_rate: float = Field(default=5e-4, gt=0, le=1)
     batch: int = Field(default=16, ge=1, le=512)
+    together: int = Field(default=4, ge=1, le=512, description="of a batch, read at once: fewer take less memory")
     epochs: float = Field(default=2.0, gt=0, le=100)
     warmup: float = Field(default=0.05, ge=0, le=0.5, description="share of the steps")
     max_grad_norm: float = Field(default=1.0, gt=0)
@@ -37,6 +39,11 @@ class TrainJob(_Shape):
     examples: Path = Field(description="JSONL of prompt and completion")
     folder: Path = Field(description="the run's own: checkpoints, and the adapter at the end")
     labels: tuple[str, ...] = ()
+    objective: Objective = Field(
+        default="sft", description="sft: completions only; kto and dpo learn from bad answers too"
+    )
+    beta: float = Field(default=0.1, gt=0, description="kto, dpo: how close to the base the answers stay")
+    chat: bool = Field(default=False, description="prompts are a user's turns: put them into the base's chat template")
     recipe: LoraRecipe = LoraRecipe()
     threads: int = Field(default=0, ge=0, description="0: PyTorch's choice")
     checkpoint_every: int = Field(default=25, ge=1, description="steps")
@@ -58,6 +65,7 @@ class Example(_Shape):
 
     prompt: str = Field(min_length=1)
     completion: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0, le=1_000, description="how much it counts beside the others of its batch")
 
 
 class Progress(_Shape):

@@ -65,7 +65,7 @@ class Network:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def loss(self, rows: Sequence[Tokenised]) -> Any:
-        """Mean cross-entropy over the answers' tokens; with labels, among the labels.
+        """Cross-entropy summed over the answers' tokens, each by its example's weight; with labels, among the labels.
 
         Raises:
             InputError: an answer is none of the labels.
@@ -76,6 +76,7 @@ class Network:
         mask = torch.zeros((len(rows), width), dtype=torch.long)
         where: list[tuple[int, int]] = []
         wanted: list[int] = []
+        weights: list[float] = []
         for number, row in enumerate(rows):
             length = len(row.tokens)
             ids[number, :length] = torch.tensor(row.tokens)
@@ -83,12 +84,16 @@ class Network:
             for place in range(length - row.answer, length):
                 where.append((number, place - 1))  # the state before a token predicts it
                 wanted.append(row.tokens[place])
+                weights.append(row.weight)
         backbone = self._model.base_model.model.model
         states = backbone(
             input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
         ).last_hidden_state
         picked = states[[number for number, _ in where], [place for _, place in where]]
-        return torch.nn.functional.cross_entropy(self._logits(picked).float(), self._targets(wanted))
+        losses = torch.nn.functional.cross_entropy(
+            self._logits(picked).float(), self._targets(wanted), reduction="none"
+        )
+        return (losses * torch.tensor(weights, device=self.device)).sum()
 
     def save(self, folder: Path) -> None:
         """Write the adapter in PEFT's format."""

@@ -1,7 +1,8 @@
 """The training process: ``python -m shopfloor.finetune.lora.worker JOB.json``; prints one JSON line a step.
 
 It runs at low priority, writes a checkpoint now and then, waits while the run's ``pause`` file exists, and ends by itself
-when its memory passes the job's limit. Exit codes: 0 finished, 1 failed, 75 (try again) over the memory limit.
+when its memory passes the job's limit, or when the process that started it is gone. Exit codes: 0 finished, 1 failed, 74
+abandoned, 75 (try again) over the memory limit.
 """
 
 import hashlib
@@ -26,7 +27,9 @@ from shopfloor.local_models.hf_files import library
 
 NICENESS = 10
 PAUSE_S = 0.05
+SAY_EVERY_S = 5.0
 OVER_MEMORY = 75
+ABANDONED = 74
 
 
 class MemoryPassed(ShopfloorError):
@@ -81,12 +84,14 @@ class _Run:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         rows = [self._data.rows[number] for number in numbers]
-        loss = self._network.loss(rows)
-        loss.backward()
+        whole, value = sum(row.weight * row.answer for row in rows), 0.0
+        for start in range(0, len(rows), recipe.together):
+            loss = self._network.loss(rows[start : start + recipe.together]) / whole
+            loss.backward()
+            value += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(list(self._network.weights.values()), recipe.max_grad_norm)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
-        value = float(loss.detach())
         if not math.isfinite(value):
             raise ShopfloorError(f"the loss became {value} at step {self._state.step + 1}: lower the learning rate")
         self._state.step += 1
@@ -104,11 +109,14 @@ class _Run:
             )
 
     def _wait_while_paused(self) -> float:
-        began = time.monotonic()
+        began = said = time.monotonic()
         if not self._job.pause_file.exists():
             return 0.0
         while self._job.pause_file.exists():
             time.sleep(PAUSE_S)
+            if time.monotonic() - said > SAY_EVERY_S:  # also finds out whether anybody still listens
+                said = time.monotonic()
+                self._say(True)
         return time.monotonic() - began
 
     def _say(self, paused: bool) -> None:
@@ -116,7 +124,7 @@ class _Run:
             Progress(
                 step=self._state.step,
                 steps=len(self._batches),
-                loss=self._state.losses[-1],
+                loss=self._state.losses[-1] if self._state.losses else 0.0,
                 seconds=self._state.seconds,
                 memory_mb=self._peak_mb,
                 paused=paused,
@@ -143,7 +151,8 @@ def _schedule(step: int, steps: int, warmup: float) -> float:
 
 def _fingerprint(job: TrainJob) -> str:
     """Names what is learned from what: a checkpoint of another run is never taken up."""
-    said = f"{job.recipe.model_dump_json()} {job.labels} {job.base}".encode()
+    recipe = job.recipe.model_dump_json(exclude={"together"})  # decides memory, not what is learned
+    said = f"{recipe} {job.labels} {job.base}".encode()
     return hashlib.sha256(said + job.examples.read_bytes()).hexdigest()
 
 
@@ -162,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryPassed as error:
         _print(Failed(reason=str(error)))
         return OVER_MEMORY
+    except BrokenPipeError:  # whoever started it is gone; it goes on at its checkpoint
+        return ABANDONED
     except (ShopfloorError, OSError) as error:
         _print(Failed(reason=str(error)))
         return 1

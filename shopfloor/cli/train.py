@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from shopfloor.finetune.router_cycle import TrainResult
+    from shopfloor.finetune.cycle import TrainResult
 
 TRAIN_HELP = """Learn from feedback: make the dataset, train, compare with what serves, and promote what wins.
 
@@ -16,6 +16,7 @@ A run that was killed goes on where it was; the same feedback is not learned twi
 \b
 Examples:
   shopfloor train --agent router
+  shopfloor train --agent router --learn lora
   shopfloor train --install trl
 """
 AGENTS = ("router",)
@@ -29,6 +30,12 @@ def register(app: typer.Typer) -> None:
 
 def train(
     agent: Annotated[str, typer.Option(help="What to train: router.")] = "",
+    learn: Annotated[
+        str,
+        typer.Option(
+            help="head: seconds; lora: an adapter, minutes; auto: the head, then an adapter if that gained nothing."
+        ),
+    ] = "auto",
     profile: Annotated[str | None, typer.Option(help="Hardware profile to train for.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     automatic: Annotated[
@@ -53,25 +60,27 @@ def train(
         return
     from shopfloor.cli import print_json
     from shopfloor.errors import InputError
-    from shopfloor.finetune.router_cycle import RouterCycle
+    from shopfloor.finetune.router_learning import check_learn, learn_router
     from shopfloor.settings import load_settings
 
     if agent not in AGENTS:
         raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
+    way = check_learn(learn)
     settings = load_settings(profile=profile)
     if (automatic or low_priority) and hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"
     by_service = automatic or low_priority
     cautious = shares or (by_service and settings.rollout == "shares")
-    cycle = RouterCycle(
+    cycle = learn_router(
         settings,
+        way,
         started_by=started_by,
         seed=seed,
         shares=cautious,
         say=lambda text: typer.echo(f"{text} …", err=True),
     )
-    result = asyncio.run(cycle.run())
+    result = asyncio.run(cycle)
     if as_json:
         print_json(result.to_json())
         return
@@ -89,7 +98,13 @@ def _install(name: str, *, force: bool) -> None:
 
 
 def _summary(result: "TrainResult") -> str:
-    if result.gate is None:
-        return f"There is too little to learn from yet: {result.rows} rows to train on."
+    note = f"\n{result.note}" if result.note else ""
     words = result.status.replace("_", " ")
-    return f"Run {result.run_id} on {result.rows} rows: {words}. {result.gate['reason']}\nReport: {result.report}"
+    if result.run_id is None:
+        return f"There is too little to learn from yet: {result.rows} rows to train on.{note}"
+    if result.gate is None:
+        return f"Run {result.run_id} ({result.method}) on {result.rows} rows: {words}.{note}"
+    reason = result.gate["reason"]
+    return (
+        f"Run {result.run_id} ({result.method}) on {result.rows} rows: {words}. {reason}\nReport: {result.report}{note}"
+    )

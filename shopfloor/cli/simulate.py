@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shopfloor.simulation.record import SimulationPlan
     from shopfloor.simulation.run import Listener
 
+SHARES = {"learnable": 0.0, "noise": 0.0, "poisoned": 0.2}
 HELP = """Play some days of a shop: simulated shoppers ask the real service and react, and it learns.
 
 It serves a data folder of its own; the shop's own data is not touched. A report with intervals, a page and a plot are
@@ -45,7 +46,12 @@ def simulate(
         Path | None, typer.Option(metavar="OUT", help="Where everything of it lies. [DATA/simulations/WORLD-SEED]")
     ] = None,
     world: Annotated[str, typer.Option(help="learnable, noise or poisoned.")] = "learnable",
-    share: Annotated[float, typer.Option(min=0, max=0.9, help="Of the visits, by dishonest accounts.")] = 0.2,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=0.9, help="Of the visits: poisoned, by dishonest accounts [0.2]; noise, wrong corrections [0]."
+        ),
+    ] = None,
     visits: Annotated[int, typer.Option(min=1, max=2000, help="Visits a day.")] = 120,
     shoppers: Annotated[int, typer.Option(min=1, help="Customers who come back.")] = 80,
     withheld: Annotated[int, typer.Option(min=1, help="Shoppers who only measure.")] = 240,
@@ -54,6 +60,9 @@ def simulate(
         typer.Option(min=0, help="Corrections a day that the owner verifies. [12; 0 in the other worlds]"),
     ] = None,
     rollout: Annotated[str, typer.Option(help="direct, or shares of the users first.")] = "direct",
+    learn: Annotated[
+        str, typer.Option(help="head, or auto: adapters too where they are worth it (much longer).")
+    ] = "head",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Play, and report."""
@@ -67,6 +76,8 @@ def simulate(
         raise InputError(f"--world {world}: choose {', '.join(WORLDS)}.", matches=WORLDS)
     if rollout not in ("direct", "shares"):
         raise InputError(f"--rollout {rollout}: choose direct or shares.", matches=("direct", "shares"))
+    if learn not in ("head", "auto"):
+        raise InputError(f"--learn {learn}: choose head or auto.", matches=("head", "auto"))
     settings = load_settings()
     plan = SimulationPlan(
         days=days,
@@ -76,9 +87,10 @@ def simulate(
         visits=visits,
         shoppers=shoppers,
         withheld=withheld,
-        share=share if world == "poisoned" else 0.0,
+        share=SHARES[world] if share is None else share,
         owner=(12 if world == "learnable" else 0) if owner is None else owner,
         rollout=rollout,
+        learn=learn,
     )
     name = f"{'shop-' if shop is not None else ''}{world}-{seed}"
     target = folder or settings.data / "simulations" / name

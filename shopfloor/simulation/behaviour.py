@@ -1,8 +1,8 @@
 """What shoppers do with an answer: look from the top, click, buy, pass over, rate with noise, correct some mistakes.
 
-Three worlds. Learnable: reactions depend on what was right and on what the shopper likes. Noise: the same kinds of
-reaction, drawn without a look at either. Poisoned: beside honest shoppers, a ring of accounts gives five stars to a bad
-product and says of wishes that they are stock questions.
+Three worlds. Learnable: reactions depend on what was right and on what the shopper likes. Noise: reactions drawn without
+a look at either; a route is named in a given share only, by chance. Poisoned: beside honest shoppers, a ring of accounts
+gives five stars to a bad product and says of wishes that they are stock questions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,12 +84,11 @@ def honest(ask: Ask, answer: Answer, disappointing: Mapping[str, float], rng: Ra
     return _walk(ask, answer, disappointing, rng)
 
 
-def heedless(answer: Answer, rng: Random) -> Reactions:
-    """A reaction of the same kinds that has nothing to do with what was right."""
-    draw = rng.random()
-    if draw < 0.15:
+def heedless(answer: Answer, corrects: float, rng: Random) -> Reactions:
+    """A reaction that has nothing to do with what was right; in this share of them a route drawn by chance."""
+    if rng.random() < corrects:
         return Reactions((_about_turn(answer, correction={"kind": "route", "route": rng.choice(ROUTES)}),))
-    if draw < 0.5 and answer.cards and answer.recommendation_id is not None:
+    if rng.random() < 0.4 and answer.cards and answer.recommendation_id is not None:
         card = rng.choice(answer.cards)
         action = rng.choice(("clicked", "purchased", "ignored", "returned"))
         return Reactions((_about_card(answer, card, action=action),))

@@ -18,7 +18,8 @@ PLAN, PROGRESS, VISITS = "plan.json", "progress.json", "visits.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class SimulationPlan:
-    """What is played. ``shop`` is a path; empty: the demo shop. ``share``: of the visits, by dishonest accounts."""
+    """What is played. ``shop`` is a path; empty: the demo shop. ``share``: of the visits, those
+    by dishonest accounts, or in the world of noise those that name a route drawn by chance."""
 
     days: int
     world: World = "learnable"
@@ -32,6 +33,7 @@ class SimulationPlan:
     own_words: float = 0.6
     train_every: int = 50
     rollout: str = "direct"
+    learn: str = "head"
 
 
 @dataclass(slots=True)

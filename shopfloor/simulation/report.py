@@ -89,7 +89,10 @@ def to_svg(report: Report) -> str:
         f"<title>{escape(report['conclusion']['words'])}</title>",
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="16" y="24" font-size="16" font-weight="bold">Quality by generation, on {report["withheld"]} withheld messages</text>',
-        f'<text x="16" y="44" fill="#5b6270">{escape(report["conclusion"]["reason"])}</text>',
+        (
+            f'<text x="16" y="44" fill="#5b6270">{escape(report["conclusion"]["reason"])}'
+            " Filled: serves from here on; hollow: trained, not promoted.</text>"
+        ),
     ]
     for number, (name, words) in enumerate(MEASURES.items()):
         parts.extend(_panel(generations, name, words, _TOP + number * (_PANEL + _GAP) + 24))
@@ -131,7 +134,7 @@ def _panel(generations: Sequence[Mapping[str, Any]], name: str, words: str, top:
     )
     for one, (x, y) in zip(generations, points, strict=True):
         low, high = one["ci"][name]
-        filled = _SERVED if one["verdict"] in ("start", "promoted") else "#ffffff"
+        filled = _SERVED if one["verdict"] in ("start", "promoted", "changed") else "#ffffff"
         parts.append(
             f'<line x1="{x}" x2="{x}" y1="{up(low)}" y2="{up(high)}" stroke="{_SERVED}" stroke-width="1.5"/>'
             f'<circle cx="{x}" cy="{y}" r="5" fill="{filled}" stroke="{_SERVED}" stroke-width="2">'

@@ -35,7 +35,7 @@ from shopfloor.store.artefacts import Registry
 from shopfloor.store.database import Database, connect
 from shopfloor.store.loop import usable_since
 
-START_S = 90.0
+START_S = 50.0
 TRAIN_S = 900.0
 LOOK_S = 0.5
 
@@ -84,7 +84,7 @@ class Simulation:
         cast = Cast(plan, stage.scene)
         self._begin_work(cast)
         own = self._settings.model_copy(update={"data": record.data, "shop": stage.shop})
-        async with serving(self._settings, record.folder, stage.shop, plan.train_every, plan.rollout) as service:
+        async with serving(self._settings, record.folder, stage.shop, plan) as service:
             client = ShopClient(service.base, self._tally)
             try:
                 if not record.progress.generations:
@@ -193,7 +193,7 @@ class Simulation:
         if caller.dishonest:
             return dishonest(caller.ask, answer, stage.scene.bad_product, caller.rng)
         if self._plan.world == "noise":
-            return heedless(answer, caller.rng)
+            return heedless(answer, self._plan.share, caller.rng)
         return honest(caller.ask, answer, stage.scene.tastes.disappointing, caller.rng)
 
     async def _send_returns(self, day: int, client: ShopClient) -> None:
@@ -235,31 +235,25 @@ class Simulation:
             return usable_since(state, AGENT)
 
     async def _generations(self, day: int, client: ShopClient, cast: Cast, own: Settings) -> None:
-        """Note what the day's trainings came to; measure where something new serves."""
+        """Note what the day's trainings came to; measure where something else serves than before."""
         progress = self._record.progress
         known = [str(one["run_id"]) for one in progress.generations]
-        ended = await asyncio.to_thread(ended_runs, self._record.state, known)
+        entries = [_entry(one, day) for one in await asyncio.to_thread(ended_runs, self._record.state, known)]
         champion = await self._champion(own)
-        last = progress.generations[-1]
-        for place, one in enumerate(ended):
-            entry = _entry(one, day)
-            if place == len(ended) - 1 and champion != progress.champion:
-                self._listener.say(f"Day {day}: measuring what was promoted")
-                start = self._answers()
+        promoted = [one for one in entries if one["verdict"] == "promoted"]
+        if champion != progress.champion and not promoted:  # after a trial on a share of the users
+            entries.append(_change(day, champion, await count_feedback(self._record.state)))
+            promoted = entries[-1:]
+        first, serving_now = progress.generations[0], _kept(progress.generations[-1])
+        for entry in entries:
+            if champion != progress.champion and entry is promoted[-1]:
+                self._listener.say(f"Day {day}: measuring what is new")
                 found = await measure(client, cast.withheld, ranking=False, tick=self._listener.tick)
-                entry |= self._measured(found, start, cast)
+                serving_now = self._measured(found, first["answers"], cast)
                 progress.champion = champion
-            elif champion == progress.champion:
-                entry |= {name: last[name] for name in ("metrics", "ci", "difference", "slices")}
-            else:  # overtaken by another training of the same day
-                entry |= {"metrics": None, "ci": None, "difference": None, "slices": {}}
-            first = progress.generations[0]
-            entry |= {"baseline": first["baseline"], "oracle": first["oracle"]}
-            progress.generations.append(entry)
-
-    def _answers(self) -> Measures:
-        """What the frozen start made of each withheld message."""
-        return self._record.progress.generations[0]["answers"]
+            overtaken = entry["verdict"] == "promoted" and entry is not promoted[-1]
+            entry |= _UNMEASURED if overtaken else serving_now
+            progress.generations.append(entry | {"baseline": first["baseline"], "oracle": first["oracle"]})
 
     def _measured(self, found: Measures, start: Measures, cast: Cast) -> Measured:
         seed = self._plan.seed
@@ -271,9 +265,10 @@ class Simulation:
         }
 
     async def _champion(self, own: Settings) -> str | None:
+        """What the router serves with: the head, and the adapter where there is one."""
         async with Database(own.state_path, readers=1) as state:
-            found = await Registry(state, own.artefacts_path).champion(AGENT, "head")
-        return None if found is None else found.hash
+            found = await Registry(state, own.artefacts_path).list(agent=AGENT, state="champion")
+        return ",".join(sorted(one.hash for one in found)) or None
 
     # The end ----------------------------------------------------------------------------------------------------------
 
@@ -310,6 +305,20 @@ class Simulation:
         }
 
 
+_UNMEASURED: Measured = {"metrics": None, "ci": None, "difference": None, "slices": {}}
+"""Another training of the same day was promoted after it."""
+
+
+def _kept(last: Measured) -> Measured:
+    return {name: last[name] for name in _UNMEASURED}
+
+
+def _change(day: int, champion: str | None, n_feedback: int) -> Measured:
+    words = "What was tried on a share of the users went live, or was taken back."
+    entry: Measured = {"day": day, "run_id": None, "n_feedback": n_feedback, "verdict": "changed", "reason": words}
+    return entry | {"artefact": champion, "train_s": None}
+
+
 def conclude(generations: list[dict[str, Any]]) -> dict[str, str]:
     """What the withheld messages say of the last generation against the frozen start."""
     last = next(one for one in reversed(generations) if one["metrics"])
@@ -339,6 +348,7 @@ def _entry(one: Ended, day: int) -> dict[str, Any]:
         "verdict": one.run.status,
         "reason": one.gate.get("reason", one.run.error or ""),
         "artefact": one.run.artefact,
+        "method": one.run.recipe.get("method", ""),
         "train_s": one.run.seconds,
         "peak_mb": one.run.peak_mb,
         "gate": one.gate.get("suites", [None])[0],

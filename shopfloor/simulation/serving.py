@@ -21,6 +21,7 @@ import psutil
 
 from shopfloor.errors import ShopfloorError
 from shopfloor.settings import Settings
+from shopfloor.simulation.record import SimulationPlan
 
 READY_S = 240.0
 STOP_S = 30.0
@@ -76,9 +77,12 @@ class RunningService:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, folder: Path, shop: Path | None, train_every: int, rollout: str
+    settings: Settings, folder: Path, shop: Path | None, plan: SimulationPlan
 ) -> AsyncGenerator[RunningService]:
     """Serve ``folder/data`` on a free port until the block ends.
+
+    Adapters are trained in environments beside the working folder: the service is given the caller's only where the
+    plan wants them, else its own folder, where there are none.
 
     Raises:
         ShopfloorError: it stopped while starting, or took too long.
@@ -93,7 +97,8 @@ async def serving(
         process = await asyncio.to_thread(
             subprocess.Popen[bytes],
             [sys.executable, "-m", "shopfloor", "serve", "--port", str(port)],
-            env={**_environment(settings, folder, shop, train_every), "SHOPFLOOR_ROLLOUT": rollout},
+            cwd=None if plan.learn == "auto" else folder,
+            env=_environment(settings, folder, shop, plan),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=output,
@@ -113,7 +118,7 @@ async def serving(
         (folder / PID_FILE).unlink(missing_ok=True)
 
 
-def _environment(settings: Settings, folder: Path, shop: Path | None, train_every: int) -> dict[str, str]:
+def _environment(settings: Settings, folder: Path, shop: Path | None, plan: SimulationPlan) -> dict[str, str]:
     """The caller's own, with what makes it a simulation: own data, no Gemini, no limits on one client, any hour."""
     own = {
         "SHOPFLOOR_DATA": str((folder / "data").absolute()),
@@ -123,11 +128,14 @@ def _environment(settings: Settings, folder: Path, shop: Path | None, train_ever
         "SHOPFLOOR_GEMINI_DAILY_TOKENS": "0",
         "SHOPFLOOR_RATE_LIMIT_PER_MINUTE": "0",
         "SHOPFLOOR_TRAIN_AUTOMATICALLY": "true",
-        "SHOPFLOOR_TRAIN_EVERY": str(train_every),
+        "SHOPFLOOR_TRAIN_EVERY": str(plan.train_every),
+        "SHOPFLOOR_ROLLOUT": plan.rollout,
         "SHOPFLOOR_TRAIN_QUIET_HOURS": "",
         "SHOPFLOOR_LOG_LEVEL": "info",
     }
     environment = {name: value for name, value in os.environ.items() if name != "SHOPFLOOR_SHOP"}
+    if settings.model is not None:
+        own["SHOPFLOOR_MODEL"] = str(settings.model.absolute())
     if shop is not None:
         own["SHOPFLOOR_SHOP"] = str(shop.absolute())
     return environment | own

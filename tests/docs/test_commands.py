@@ -31,6 +31,7 @@ PROVED_BY = {
     "shopfloor serve": "tests/server",
     "shopfloor lineage": "tests/finetune/test_forget.py",
     "shopfloor forget": "tests/finetune/test_forget.py",
+    "shopfloor simulate": "tests/simulation",
     "pip install": "tests/packaging/test_wheel.py",
     "shopfloor models get embedded": "tests/local_models",
 }

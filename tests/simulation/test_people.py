@@ -87,9 +87,10 @@ def test_wrong_routes_are_corrected_mostly_rightly_and_by_noise_without_a_look()
     for seed in range(400):
         for one in honest(stock, answer, {}, Random(seed)).now:
             said[one["correction"]["route"]] += 1
-        for one in heedless(answer, Random(seed)).now:
+        for one in heedless(answer, 0.2, Random(seed)).now:
             noise.update([one["correction"]["route"]] if "correction" in one else [])
     assert said["inventory"] > 0.9 * said.total() and 180 < said.total() < 300
+    assert not any("correction" in one for seed in range(99) for one in heedless(answer, 0.0, Random(seed)).now)
     assert noise.total() > 30 and max(noise.values()) < 0.5 * noise.total()
     lies = [
         dishonest(Ask("boots", "recommendation", "plain", {"B": 1.0}), answer, "A", Random(n)).now[0] for n in range(50)

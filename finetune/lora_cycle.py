@@ -27,8 +27,10 @@ from shopfloor.finetune.lora.parity import check_parity
 from shopfloor.finetune.lora.training import plain_base, train_lora
 from shopfloor.finetune.lora_lessons import examples, parity_prompts, write_examples
 from shopfloor.finetune.router_cycle import RoutingCycle, name_of
+from shopfloor.finetune.trainers.running import for_labels
 from shopfloor.graph.local_router import TextEncoder
 from shopfloor.graph.route_member import MAX_CHARS, UNSURE_BELOW, WORDS, prompt_version
+from shopfloor.local_models import mlx_files
 from shopfloor.local_models.adapter_file import AdapterFile, open_adapter
 from shopfloor.local_models.artefact_check import ADAPTER_FILE
 from shopfloor.local_models.files import ModelFile, find_model, open_model_file
@@ -78,7 +80,8 @@ class LoraCycle(RoutingCycle):
         python: Path | None = None,
     ) -> None:
         super().__init__(settings, started_by=started_by, base=base, encoder=encoder, seed=seed, shares=shares, say=say)
-        self._lora = (lora or LoraRecipe()).model_copy(update={"seed": seed})
+        self._by = for_labels(settings.trainer)
+        self._lora = self._by.fitted((lora or LoraRecipe()).model_copy(update={"seed": seed}))
         self._rehearsed = rehearsed
         self._python = python
         self._source: ModelFile | None = None
@@ -104,6 +107,7 @@ class LoraCycle(RoutingCycle):
             "rehearsed": self._rehearsed,
             "prompt": prompt_version(),
             "unsure_below": UNSURE_BELOW,
+            **({} if self._by.labels else {"trainer": self._by.name}),
         }
 
     def won(self, work: Work) -> str | None:
@@ -169,15 +173,23 @@ class LoraCycle(RoutingCycle):
         self.say(f"training an adapter on {len(lessons)} rows, and {self._rehearsed} that must not be forgotten")
         limits = self._ceiling()
         job = TrainJob(
-            base=await plain_base(self._trainer, self._model.path, self.settings.models_path, work.folder),
+            base=await self._base(work.folder),
             examples=(work.folder / "examples.jsonl").absolute(),
             folder=work.folder.absolute(),
-            labels=tuple(WORDS.values()),
+            labels=tuple(WORDS.values()) if self._by.labels else (),
             recipe=self._lora.model_copy(update={"seed": work.run.seed}),
             memory_limit_mb=limits.limit_mb,
         )
-        done = await train_lora(self._trainer, job, _Teller(self.say))
+        python = self._trainer if self._by.labels else self._by.python()
+        done = await train_lora(python, job, _Teller(self.say), self._by.module, self._by.variables())
         return {"rows": len(lessons), "needed_mb": round(limits.needed_mb), **done.model_dump(exclude={"kind"})}
+
+    async def _base(self, folder: Path) -> Path:
+        """The model in the trainer's format."""
+        if self._by.base == "mlx":
+            found = await asyncio.to_thread(mlx_files.find_source, self._model.path, "", self.settings.models_path)
+            return Path(found.location).absolute()
+        return await plain_base(self._trainer, self._model.path, self.settings.models_path, folder)
 
     async def _convert(self, work: Work) -> dict[str, Any]:
         self.say("converting the adapter")

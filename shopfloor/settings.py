@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     forget_policy: Literal["retire", "retrain"] = Field(
         default="retire", description="what `shopfloor forget` does with what was learned from the user"
     )
+    trainer: Literal["auto", "plain", "trl", "mlx", "unsloth"] = Field(
+        default="auto", description="what trains adapters; auto is our own, which knows the loss among a few labels"
+    )
     train_automatically: bool = Field(
         default=True, description="the service starts a training by itself when there is enough new feedback"
     )

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from shopfloor.errors import ConfigError, ShopfloorError
@@ -17,26 +17,31 @@ class TrainingFailedError(ShopfloorError):
 
 
 def trainer_python(root: Path | None = None) -> Path:
-    """The Python that has PyTorch: this one where it has it, else the one of ``.venvs/hf`` beside the checkout.
+    """The Python that has PyTorch: this one where it has it, else the one that ``shopfloor train --install hf`` made.
 
     Raises:
         ConfigError: there is none.
     """
     from importlib.util import find_spec
 
+    from shopfloor.finetune.trainers.install import find_python
+
     if all(find_spec(name) is not None for name in ("torch", "transformers", "peft")):
         return Path(sys.executable)
-    base = Path.cwd() if root is None else root
-    for folder in ("bin", "Scripts"):
-        for name in ("python", "python.exe"):
-            path = base / ".venvs" / NAME / folder / name
-            if path.exists():
-                return path
-    raise ConfigError(f"training needs PyTorch in an environment of its own: run `shopfloor train --install {NAME}`")
+    found = find_python(NAME, root)
+    if found is None:
+        raise ConfigError(
+            f"training needs PyTorch in an environment of its own: run `shopfloor train --install {NAME}`"
+        )
+    return found.absolute()
 
 
-async def run_module(python: Path, module: str, argument: Path) -> AsyncIterator[str]:
+async def run_module(
+    python: Path, module: str, argument: Path, variables: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
     """Run ``python -m module argument`` and give its lines as they come; cancelling ends the process.
+
+    ``variables`` are added to the environment.
 
     Raises:
         TrainingFailedError: it ended with an error and without saying why.
@@ -48,7 +53,7 @@ async def run_module(python: Path, module: str, argument: Path) -> AsyncIterator
         str(argument),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", **(variables or {})},
         limit=1024 * 1024,
     )
     if process.stdout is None or process.stderr is None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shopfloor.errors import ModelError
@@ -13,6 +13,7 @@ from shopfloor.local_models.locking import write_atomically
 from shopfloor.store.traces import now
 
 WRITE_EVERY_S = 1.0
+WORKER = "shopfloor.finetune.lora.worker"
 PROGRESS_FILE = "progress.json"
 """In the run's folder while it trains: step, steps, eta_s, loss, memory_mb, paused, at."""
 
@@ -45,13 +46,21 @@ async def plain_base(python: Path, model: Path, models: Path, work: Path) -> Pat
     return found.folder
 
 
-async def train_lora(python: Path, job: TrainJob, heard: Heard) -> Finished:
+async def train_lora(
+    python: Path,
+    job: TrainJob,
+    heard: Heard,
+    module: str = WORKER,
+    variables: Mapping[str, str] | None = None,
+) -> Finished:
     """Train, or go on where a killed run was.
 
     Args:
         python: the trainer's.
         job: what to do.
         heard: hears every step.
+        module: the trainer's process; ours, or another of ``finetune/trainers``.
+        variables: what that one needs in the environment.
 
     Raises:
         TrainingFailedError: it failed, or passed its memory limit; what it had learned up to its checkpoint is kept.
@@ -60,7 +69,7 @@ async def train_lora(python: Path, job: TrainJob, heard: Heard) -> Finished:
     path = job.folder / "job.json"
     path.write_text(job.model_dump_json(), encoding="utf-8")
     written = 0.0
-    async for line in run_module(python, "shopfloor.finetune.lora.worker", path):
+    async for line in run_module(python, module, path, variables):
         said = SAID.validate_json(line)
         if isinstance(said, Finished):
             (job.folder / PROGRESS_FILE).unlink(missing_ok=True)

@@ -49,13 +49,13 @@ def _no_apple_silicon_or_linux() -> str | None:
 
 def _no_accelerator() -> str | None:
     """What unsloth lacks here. Looked up without importing torch, which may not be there yet."""
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return None  # it trains through MLX there
+    if sys.platform == "darwin":
+        return "unsloth needs a CUDA or ROCm GPU, and this is a Mac, where the trainer is mlx"
     signs = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
     windows = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll"
     if any(Path(sign).exists() for sign in signs) or (sys.platform == "win32" and windows.exists()):
         return None
-    return "unsloth needs a CUDA, ROCm or Apple (MPS) GPU to be imported at all, and this machine has none"
+    return "unsloth needs a CUDA or ROCm GPU to be imported at all, and this machine has none"
 
 
 ENVIRONMENTS: Mapping[str, Environment] = {

@@ -48,6 +48,9 @@ def train(
         ),
     ] = False,
     low_priority: Annotated[bool, typer.Option(help="Leave the processor to others where they want it.")] = False,
+    trainer: Annotated[
+        str | None, typer.Option(help="What trains an adapter: auto, plain (ours), trl, mlx or unsloth.")
+    ] = None,
     install: Annotated[
         str | None, typer.Option(help="Make a trainer's environment in .venvs instead: hf, trl, unsloth or mlx.")
     ] = None,
@@ -66,7 +69,7 @@ def train(
     if agent not in AGENTS:
         raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
     way = check_learn(learn)
-    settings = load_settings(profile=profile)
+    settings = load_settings(profile=profile, trainer=trainer)
     if (automatic or low_priority) and hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"

@@ -102,7 +102,8 @@ class AdaptedMember:
     async def ask(self, text: str) -> Chances | None:
         """Probabilities of the routes; None where no adapter serves, or the model is too busy."""
         adapter = self._runtime.adapters.get(AGENT) if isinstance(self._runtime, Adaptable) else None
-        if adapter is None or not await self._fits(adapter):
+        # A turn that began before a change is held on what served then: that may be the bare base.
+        if adapter is None or self._view.info.adapter != adapter.identity or not await self._fits(adapter):
             return None
         try:
             async with asyncio.timeout(self._patience_s):

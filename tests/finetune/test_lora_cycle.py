@@ -143,9 +143,9 @@ async def test_too_little_memory_starts_nothing(learning_shop: Any) -> None:
 async def test_without_its_environment_it_says_how_to_make_one(
     learning_shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="shopfloor train --install hf"):
-        trainer_python()
+        trainer_python(tmp_path)
+    monkeypatch.setattr("shopfloor.finetune.trainers.install.root_folder", lambda: tmp_path)
     with pytest.raises(ConfigError, match="--install hf"):
         await learn_router(learning_shop.settings, "lora")
     assert runs(learning_shop.settings) == []

@@ -66,7 +66,7 @@ async def lineage(settings: Settings, name: str) -> Lineage:
         except ArtefactRejectedError:
             manifest = None
         changes = tuple(
-            {"at": one.at, "action": one.action, "reason": one.reason}
+            {"at": one.at, "action": one.action, "reason": one.reason, "numbers": dict(one.numbers)}
             for one in reversed(await registry.changes(CHANGES))
             if one.hash == artefact.hash
         )

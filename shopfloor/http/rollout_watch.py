@@ -167,10 +167,8 @@ def is_slow(state: sqlite3.Connection, budget_ms: float) -> bool:
 
 
 def pausable(folder: Path) -> list[Path]:
-    """A run's folder and those in it: the trainer waits while there is a file ``pause`` in its own."""
-    if not folder.is_dir():
-        return []
-    return [folder, *(one for one in folder.iterdir() if one.is_dir())]
+    """Where a run's trainer looks for a file ``pause``: the folders with its job; a head's run, of seconds, has none."""
+    return [job.parent for job in (*folder.glob("job.json"), *folder.glob("*/job.json"))]
 
 
 def set_pause(file: Path, wanted: bool) -> None:

@@ -324,7 +324,8 @@ class ChampionWatch:
             try:
                 last = self._connection.execute("SELECT coalesce(max(change_no), 0) FROM artefact_changes").fetchone()
                 rows = self._connection.execute("SELECT * FROM artefacts WHERE state = 'champion'").fetchall()
-                trials = running(self._connection)
+                known = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rollouts'").fetchone()
+                trials = running(self._connection) if known else []  # none yet in an older version's database
             finally:
                 self._connection.execute("ROLLBACK")
         return int(last[0]), [artefact_of(row, self._folder) for row in rows], trials

@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from shopfloor.local_models.files import ModelFile, find_model, open_model_file
 from shopfloor.settings import Settings
+from shopfloor.store.database import connect
+from shopfloor.store.rollouts import begin
 from tests.local_models.loras import write_lora
 
 ROOT = Path(__file__).parents[2]
@@ -115,3 +118,19 @@ def test_a_damaged_artefact_is_not_activated(run: Run, lora: Path, tmp_path: Pat
     mended = run("import", tmp_path / "copy")  # an artefact's folder brings its manifest
     assert mended.returncode == 0 and name[:12] in mended.stdout
     assert run("activate", name).returncode == 0
+
+
+def test_what_is_tried_has_a_share_its_figures_and_a_way_back(run: Run, tmp_path: Path) -> None:
+    name = json.loads(run("import", ROOT / "local_models/artefacts/router", "--agent", "router", "--json").stdout)[
+        "hash"
+    ]
+    with closing(connect(tmp_path / "data" / "state.db")) as state:
+        begin(state, name, (10, 50), "it won")
+    listed = json.loads(run("list", "--json").stdout)["adapters"]
+    assert [(one["state"], one["share"]) for one in listed] == [("challenger", 10)]
+    assert "10 %" in run("list").stdout
+    shown = json.loads(run("show", name, "--json").stdout)
+    assert shown["trials"][0]["stages"] == [10, 50, 100] and shown["trials"][0]["outcomes"]["quality"]["low"] == -1
+    assert "10 % of the users, running: it has been on for 0 min" in run("show", name).stdout
+    assert "no longer tried" in run("rollback", "router", "--kind", "head").stdout
+    assert json.loads(run("show", name, "--json").stdout)["changes"][0]["action"] == "rollback"

@@ -392,6 +392,7 @@ async def test_a_training_pauses_while_answers_are_slow(settings: Settings, stat
     run = Run(*("run1", "router", "d", "c", {}, 0, "automatic", "running", None, None, None, None, now(), None))
     folder = settings.data / "runs" / "run1" / "lora"
     folder.mkdir(parents=True)
+    (folder / "job.json").touch()
     begin_run(state, run)
     watch = RolloutWatch(settings, Metrics())
     watch.pause_or_not()

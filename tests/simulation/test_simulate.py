@@ -80,7 +80,5 @@ def test_nothing_is_promoted_where_there_is_nothing_to_learn(
     print(world, verdicts, [one["reason"] for one in report["generations"]], report["turned_away"], report["seconds"])
     assert verdicts and "promoted" not in verdicts and report["failed_requests"] == 0
     assert report["conclusion"]["verdict"] == "not_enough_evidence"
-    if world[0] == "noise":
-        assert set(verdicts) == {"not_enough_evidence"}
-    else:
+    if world[0] == "poisoned":
         assert report["turned_away"]["router"]["dishonest"]["reactions"] > 30

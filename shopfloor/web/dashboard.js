@@ -66,7 +66,7 @@ function draw(page) {
   $("agents").replaceChildren(...Object.entries(page.agents).map(agentCard));
   $("days").replaceChildren(...chart(page.days));
   $("runs").replaceChildren(...(page.runs.length ? page.runs.map(runCard) : [empty("No training yet. The first one starts by itself when enough people have reacted.")]));
-  $("artefacts").replaceChildren(artefacts(page.artefacts));
+  $("artefacts").replaceChildren(artefacts(page.artefacts, page.trials));
   $("changes").replaceChildren(decisions(page.changes));
 }
 
@@ -114,7 +114,7 @@ function trialCard(one) {
     el("table", { class: "rows" },
       el("thead", {}, el("tr", {}, el("th", {}, "Outcome"), el("th", { class: "num" }, "Before"), el("th", { class: "num" }, "New"), el("th", { class: "hide-small" }, "Difference, with all that is still possible"))),
       el("tbody", {}, one.outcomes.map((row) => el("tr", {},
-        el("td", {}, OUTCOMES[row.name] ?? row.name, el("br"), el("span", { class: "soft" }, `${count.format(row.n_champion)} and ${count.format(row.n_challenger)}`)),
+        el("td", {}, OUTCOMES[row.name] ?? row.name, el("br"), el("span", { class: "soft" }, `${count.format(row.n_champion)} and ${count.format(row.n_challenger)} users`, row.n_champion && row.n_challenger ? [el("br"), `${inUnits(row, row.diff)} (${inUnits(row, row.low)} to ${inUnits(row, row.high)})`] : null)),
         el("td", { class: "num" }, outcome(row, row.champion, row.n_champion)),
         el("td", { class: "num" }, outcome(row, row.challenger, row.n_challenger)),
         el("td", { class: "hide-small" }, trialInterval(row, reach(row))))))),
@@ -130,15 +130,15 @@ function outcome(row, mean, n) {
   return row.name === "quality" ? [(1 + 4 * mean).toFixed(1), " ", el("small", {}, "of 5")] : percent(mean);
 }
 
+const inUnits = (row, value) => `${value >= 0 ? "+" : "−"}${row.name === "quality" ? Math.abs(4 * value).toFixed(1) + " stars" : Math.abs(100 * value).toFixed(1) + " points"}`;
+
 /** The difference so far with its interval; the dashed line is no difference, the shaded part harm beyond the margin. */
 function trialInterval(row, reach) {
   const better = row.name === "quality" ? 1 : -1;
   const at = (value) => 64 + (Math.max(-reach, Math.min(reach, value)) / reach) * 60;
   const tone = better * (better > 0 ? row.high : row.low) < 0 ? "bad" : better * (better > 0 ? row.low : row.high) > 0 ? "good" : "";
   const edge = at(-better * row.margin), end = at(-better * reach);
-  const points = row.name === "quality" ? (value) => `${value >= 0 ? "+" : "−"}${Math.abs(4 * value).toFixed(1)} stars` : (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(1)} points`;
-  return svg("svg", { class: `interval ${tone}`, viewBox: "0 0 128 20", role: "img", "aria-label": `from ${points(row.low)} to ${points(row.high)}` },
-    svg("title", {}, `${points(row.diff)}, from ${points(row.low)} to ${points(row.high)}`),
+  return svg("svg", { class: `interval ${tone}`, viewBox: "0 0 128 20", role: "img", "aria-label": `from ${inUnits(row, row.low)} to ${inUnits(row, row.high)}` },
     svg("rect", { class: "harm", x: Math.min(edge, end), width: Math.abs(end - edge), y: 3, height: 14, rx: 2 }),
     svg("line", { class: "zero", x1: 64, x2: 64, y1: 2, y2: 18 }),
     svg("line", { class: "span", x1: at(row.low), x2: at(row.high), y1: 10, y2: 10 }),
@@ -174,7 +174,7 @@ function chart(days) {
     ];
   });
   const labels = days.filter((_, at) => at % 3 === (days.length - 1) % 3).map((one) =>
-    svg("text", { x: (days.indexOf(one) + 0.5) * step, y: base + 24, "text-anchor": "middle" }, day.format(new Date(`${one.day}T12:00Z`))));
+    svg("text", { x: (days.indexOf(one) + 0.5) * step, y: base + 24, "text-anchor": one === days.at(-1) ? "end" : "middle", ...(one === days.at(-1) ? { x: width } : {}) }, day.format(new Date(`${one.day}T12:00Z`))));
   const sum = (field) => days.reduce((total, one) => total + one[field], 0);
   return [
     svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${sum("turns")} messages and ${sum("reactions")} reactions in two weeks` },
@@ -215,16 +215,23 @@ function interval(row, reach) {
     svg("circle", { class: "point", cx: at(row.diff), cy: 10, r: 3.5 }));
 }
 
-function artefacts(rows) {
+function artefacts(rows, trials) {
   if (!rows.length) return empty("Nothing yet: what came with the package serves.");
   return el("table", { class: "rows" }, el("tbody", {}, rows.map((row) => el("tr", {},
     el("td", {}, el("code", {}, row.hash.slice(0, 12)), el("br"), el("span", { class: "soft" }, `${row.agent}, ${KINDS[row.kind] ?? row.kind}`)),
-    el("td", {}, el("span", { class: `tag ${STATES[row.state]?.[0] ?? ""}` }, STATES[row.state]?.[1] ?? row.state), row.pinned ? [" ", el("span", { class: "tag wait" }, "pinned")] : null),
+    el("td", {}, el("span", { class: `tag ${STATES[row.state]?.[0] ?? ""}` }, `${STATES[row.state]?.[1] ?? row.state}${part(row, trials)}`), row.pinned ? [" ", el("span", { class: "tag wait" }, "pinned")] : null),
     el("td", { class: "hide-small soft" }, moment.format(new Date(row.created))),
     el("td", { class: "num" }, row.state === "champion" ? [
       el("button", { class: "quiet", type: "button", onclick: () => run({ action: row.pinned ? "unpin" : "pin", artefact: row.hash }) }, row.pinned ? "Unpin" : "Pin"),
       el("button", { class: "quiet", type: "button", disabled: row.pinned, onclick: () => run({ action: "rollback", agent: row.agent, kind: row.kind }, "Take this back, so that the one before serves again?") }, "Roll back"),
     ] : null)))));
+}
+
+/** While something is tried beside it, the share of the users that it serves. */
+function part(row, trials) {
+  const trial = trials.find((one) => one.agent === row.agent && one.kind === row.kind);
+  if (!trial || !STATES[row.state]) return "";
+  return ` ${row.state === "champion" ? 100 - trial.share : trial.share} %`;
 }
 
 function decisions(rows) {

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from shopfloor.bench.report import BenchReport
 
 
-PARTS = ("turns", "service", "retrieval", "model", "shapes", "swaps")
+PARTS = ("turns", "service", "retrieval", "model", "shapes", "swaps", "training")
 HELP = """Measure speed and memory on this machine.
 
 \b
 Parts: turns (cards, words, what the graph adds), service (a served process), retrieval (large catalogues; minutes
 at a million products), model (tuned against shipped, the service's chat against the bare library), shapes (the
 profiles' models by size, random weights; minutes and 2.2 GB of disk), swaps (adapters changed under load; 25 times
---requests, some minutes). Without --only: turns and service.
+--requests, some minutes), training (our trainer against plain trl; some minutes, wants `train --install trl`).
+Without --only: turns and service.
 
 \b
 Examples:
@@ -136,6 +137,11 @@ async def _measure(folder: Path, measured: Measured) -> "BenchReport":
         swaps = settings.model_copy(update={"data": folder / "swaps"})
         with status.status("Measuring changes of adapters under load (some minutes) ..."):
             rows.extend(await swap_rows(swaps, Plan(measured.requests * REQUESTS_EACH)))
+    if "training" in measured.parts:
+        from shopfloor.bench.training import training_rows
+
+        with status.status("Measuring training against trl (some minutes) ..."):
+            rows.extend(await training_rows(settings, folder / "training"))
     return BenchReport(machine=this_machine(), rows=rows)
 
 

@@ -81,8 +81,8 @@ async def serving(
 ) -> AsyncGenerator[RunningService]:
     """Serve ``folder/data`` on a free port until the block ends.
 
-    Adapters are trained in environments beside the working folder: the service is given the caller's only where the
-    plan wants them, else its own folder, where there are none.
+    Where the plan wants no adapters, their training is given no memory and no environment (those lie beside the
+    working folder), so that the head alone learns.
 
     Raises:
         ShopfloorError: it stopped while starting, or took too long.
@@ -134,6 +134,8 @@ def _environment(settings: Settings, folder: Path, shop: Path | None, plan: Simu
         "SHOPFLOOR_LOG_LEVEL": "info",
     }
     environment = {name: value for name, value in os.environ.items() if name != "SHOPFLOOR_SHOP"}
+    if plan.learn == "head":
+        own["SHOPFLOOR_TRAIN_MEMORY_MB"] = "1"
     if settings.model is not None:
         own["SHOPFLOOR_MODEL"] = str(settings.model.absolute())
     if shop is not None:

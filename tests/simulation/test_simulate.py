@@ -74,7 +74,7 @@ def test_two_days_with_few_shoppers(tmp_path: Path, model_settings: Settings) ->
 def test_nothing_is_promoted_where_there_is_nothing_to_learn(
     world: tuple[str, ...], tmp_path: Path, model_settings: Settings
 ) -> None:
-    options = ("--days", "2", "--withheld", "40", "--visits", "70", "--world", *world)
+    options = ("--days", "1", "--withheld", "40", "--visits", "100", "--world", *world)
     report = simulate(tmp_path / "run", model_settings, *options)
     verdicts = [one["verdict"] for one in report["generations"][1:]]
     print(world, verdicts, [one["reason"] for one in report["generations"]], report["turned_away"], report["seconds"])

@@ -14,7 +14,7 @@ from shopfloor.errors import ModelError
 from shopfloor.local_models.llama_server import Json, LlamaServer, ServerOptions, lora_choice
 from shopfloor.local_models.openai_wire import llama_chat_body, read_piece
 from shopfloor.local_models.runtime import ModelInfo
-from shopfloor.local_models.scoring import score_prompt
+from shopfloor.local_models.scoring import score_prompt, single_token
 from shopfloor.local_models.slots import SlotPool
 from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
 from shopfloor.local_models.workers import Call
@@ -139,10 +139,7 @@ class EmbeddedRuntime(StreamingRuntime):
 
     async def _label_id(self, label: str) -> int:
         if label not in self._labels:
-            tokens = await asyncio.to_thread(self._server.tokens, label)
-            if len(tokens) != 1:
-                raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
-            self._labels[label] = tokens[0]
+            self._labels[label] = single_token(label, await asyncio.to_thread(self._server.tokens, label))
         return self._labels[label]
 
     async def _run(self, kind: str, text: str, work: Callable[[Call, int], T]) -> T:

@@ -20,6 +20,7 @@ from shopfloor.local_models.hf_files import HfSource, find_source
 from shopfloor.local_models.hf_model import HfModel, Put
 from shopfloor.local_models.meter import Meter
 from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
+from shopfloor.local_models.scoring import single_token
 from shopfloor.local_models.slots import SlotPool
 from shopfloor.local_models.streaming import Ask, Piece, StreamingRuntime
 from shopfloor.local_models.workers import Call, Workers
@@ -188,10 +189,7 @@ class HfRuntime(StreamingRuntime):
 
     async def _label_id(self, label: str) -> int:
         self._check_open()
-        tokens = await asyncio.to_thread(self._model.tokens, label)
-        if len(tokens) != 1:
-            raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
-        return tokens[0]
+        return single_token(label, await asyncio.to_thread(self._model.tokens, label))
 
     async def _start(self, work: Callable[[Call], None]) -> Call:
         self._check_open()

@@ -2,19 +2,15 @@
 
 import hashlib
 import importlib
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shopfloor.errors import ConfigError, ModelError, ModelMissingError
+from shopfloor.local_models.converting import converted
 from shopfloor.local_models.files import ModelFile, file_hash, open_model_file
-from shopfloor.local_models.locking import exclusive
 
 MENDING = "run `scripts/env.sh hf` and serve from .venvs/hf, or set SHOPFLOOR_RUNTIME=embedded"
-WHOLE = "converted.txt"  # written last, with the hash of the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +54,9 @@ def find_source(model: Path | None, repository: str, models_path: Path) -> HfSou
         digest = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
         return HfSource(str(model), model.name, digest, digest, "unknown")
     source = open_model_file(model, models_path)
-    folder = _converted(source, models_path)
+    folder = converted(source, models_path, "hf", _convert)
     form = hashlib.sha256(f"{source.sha256} transformers float32".encode()).hexdigest()
     return HfSource(str(folder), source.name, source.sha256, form, source.licence)
-
-
-def _converted(source: ModelFile, models_path: Path) -> Path:
-    target = models_path / f"{source.sha256[:16]}.hf"
-    try:
-        with exclusive(models_path / f".{target.name}.lock"):
-            if (target / WHOLE).is_file():
-                return target
-            shutil.rmtree(target, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=models_path, prefix=".converting-") as work:
-                folder = Path(work) / "model"
-                _convert(source, folder)
-                (folder / WHOLE).write_text(source.sha256, encoding="utf-8")
-                os.replace(folder, target)
-    except OSError as error:
-        raise ModelError(
-            f"{source.path} can't be converted ({error}): free some space or set SHOPFLOOR_MODELS"
-        ) from error
-    return target
 
 
 def _convert(source: ModelFile, folder: Path) -> None:

@@ -27,6 +27,7 @@ from shopfloor.local_models.llama_cpp_tasks import Embedding, Generation, Scorin
 from shopfloor.local_models.llama_server import usable_cores
 from shopfloor.local_models.preparing import prepared_form
 from shopfloor.local_models.runtime import ModelInfo
+from shopfloor.local_models.scoring import single_token
 from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.workers import Call
 from shopfloor.settings import Settings
@@ -147,10 +148,7 @@ class LlamaCppRuntime(LiveRuntime):
     def _label_id(self, model: LlamaModel, label: str) -> int:
         labels = self._shared.labels
         if label not in labels:
-            tokens = model.tokens(label, special=False)
-            if len(tokens) != 1:
-                raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
-            labels[label] = tokens[0]
+            labels[label] = single_token(label, model.tokens(label, special=False))
         return labels[label]
 
     def _check_open(self) -> None:

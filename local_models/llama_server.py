@@ -211,6 +211,8 @@ def _fill(parameters: "CommonParams", options: ServerOptions, key: str) -> None:
     parameters.port = 0
     parameters.api_keys = [key]
     parameters.ui = False
+    parameters.fit_params = False  # what fits was reckoned before; the library would load the header once more for it
+    parameters.warmup = False  # the first embedding does the same
     _fill_tuning(parameters, options)
     parameters.cache_ram_mib = 0  # each slot keeps its own prefix; a second store beside them may grow to gigabytes
 

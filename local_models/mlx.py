@@ -20,6 +20,7 @@ from shopfloor.local_models.live_runtime import LiveRuntime
 from shopfloor.local_models.mlx_files import MlxSource, find_source
 from shopfloor.local_models.mlx_model import MlxModel
 from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
+from shopfloor.local_models.scoring import single_token
 from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.turns import Steps, Turns
 from shopfloor.local_models.workers import Call
@@ -195,10 +196,7 @@ class MlxRuntime(LiveRuntime):
         self._check_open()
         labels = self._shared.labels
         if label not in labels:
-            tokens = self._model.tokens(label)
-            if len(tokens) != 1:
-                raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
-            labels[label] = tokens[0]
+            labels[label] = single_token(label, self._model.tokens(label))
         return labels[label]
 
     def _check_open(self) -> None:

@@ -6,9 +6,6 @@ a folder or a repository in the usual safetensors form.
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +17,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 
 from shopfloor.errors import ModelError, ModelMissingError
+from shopfloor.local_models.converting import converted
 from shopfloor.local_models.files import ModelFile, file_hash, open_model_file
 from shopfloor.local_models.gguf_file import GgufHeader
-from shopfloor.local_models.locking import exclusive
 from shopfloor.local_models.row_order import INTERLEAVED, halved, heads_of
 
-WHOLE = "converted.txt"  # written last, with the hash of the source
 LAYOUT = "1"  # of what is written; a change makes converted folders anew
 NAMES = {
     "attn_q": "self_attn.q_proj",
@@ -76,30 +72,9 @@ def find_source(model: Path | None, repository: str, models_path: Path) -> MlxSo
         digest = hashlib.sha256("".join(file_hash(path, models_path) for path in weights).encode()).hexdigest()
         return MlxSource(str(model), model.name, digest, digest, "unknown")
     source = open_model_file(model, models_path)
-    folder = _converted(source, models_path)
+    folder = converted(source, models_path, f"mlx-{LAYOUT}", _convert)
     form = hashlib.sha256(f"{source.sha256} mlx {LAYOUT}".encode()).hexdigest()
     return MlxSource(str(folder), source.name, source.sha256, form, source.licence, source)
-
-
-def _converted(source: ModelFile, models_path: Path) -> Path:
-    target = models_path / f"{source.sha256[:16]}.mlx-{LAYOUT}"
-    try:
-        models_path.mkdir(parents=True, exist_ok=True)
-        with exclusive(models_path / f".{target.name}.lock"):
-            if (target / WHOLE).is_file():
-                return target
-            shutil.rmtree(target, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=models_path, prefix=".converting-") as work:
-                folder = Path(work) / "model"
-                folder.mkdir()
-                _convert(source, folder)
-                (folder / WHOLE).write_text(source.sha256, encoding="utf-8")
-                os.replace(folder, target)
-    except OSError as error:
-        raise ModelError(
-            f"{source.path} can't be converted ({error}): free some space or set SHOPFLOOR_MODELS"
-        ) from error
-    return target
 
 
 def _convert(source: ModelFile, folder: Path) -> None:

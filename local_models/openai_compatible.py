@@ -25,7 +25,7 @@ from shopfloor.local_models.http_server import HttpServer
 from shopfloor.local_models.live_runtime import LiveRuntime
 from shopfloor.local_models.openai_wire import Json, chat_body, llama_chat_body, python_chat_body, read_piece
 from shopfloor.local_models.runtime import ModelInfo, RuntimeStats
-from shopfloor.local_models.scoring import scoring
+from shopfloor.local_models.scoring import scoring, single_token
 from shopfloor.local_models.streaming import Ask, Piece
 from shopfloor.local_models.vllm_adapters import VllmAdapters
 
@@ -248,10 +248,7 @@ class OpenAICompatibleRuntime(LiveRuntime):
 
     async def _label_id(self, label: str) -> int:
         if label not in self._labels:
-            tokens = await self._tokens(label)
-            if len(tokens) != 1:
-                raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
-            self._labels[label] = tokens[0]
+            self._labels[label] = single_token(label, await self._tokens(label))
         return self._labels[label]
 
     async def _tokens(self, text: str) -> list[int]:

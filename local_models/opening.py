@@ -109,7 +109,16 @@ def _form(source: ModelFile, settings: Settings) -> Path | None:
 def _options(source: ModelFile, settings: Settings, form: Path | None) -> tuple[ServerOptions, GgufHeader]:
     """How to load a model, as tuned for this machine, and the header of the file to load."""
     threads = settings.model_threads or usable_cores()
-    options = ServerOptions(form or source.path, settings.model_ctx, settings.model_slots, threads, BATCH)
+    kv = choose(settings).profile.agents["recommendation"].kv
+    options = ServerOptions(
+        form or source.path,
+        settings.model_ctx,
+        settings.model_slots,
+        threads,
+        BATCH,
+        kv=kv,
+        flash="auto" if kv == "f16" else "on",  # the library keeps values in fewer bits under flash attention only
+    )
     tuning = read_tuning(source, settings.models_path) if settings.model_form != "shipped" else None
     if tuning is not None:
         tuned = apply_tuning(options, tuning, source, settings.models_path)

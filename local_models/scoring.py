@@ -23,6 +23,17 @@ TOP = 48
 SMALLEST = 1e-37  # float32 underflows below: such a label is reported at this ratio, never as minus infinity
 
 
+def single_token(label: str, tokens: Sequence[int]) -> int:
+    """A label's one token.
+
+    Raises:
+        ModelError: it is several tokens, or none.
+    """
+    if len(tokens) != 1:
+        raise ModelError(f"the label {label!r} is {len(tokens)} tokens; labels must be single tokens")
+    return tokens[0]
+
+
 def score_prompt(complete: Callable[[Json], Json], prompt: str, labels: Sequence[int], slot: int) -> list[float]:
     """Log-probabilities of the label tokens right after the prompt, under the full softmax.
 

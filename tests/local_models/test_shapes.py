@@ -3,11 +3,9 @@
 import os
 from pathlib import Path
 
-import httpx
 import pytest
 
-from shopfloor.bench.service import resident_mb, served
-from shopfloor.bench.shapes import MISSION, PAIR
+from shopfloor.bench.shapes import MISSION, PAIR, pair_rows
 from shopfloor.local_models.fit_measure import Job, Measured, measure_apart
 from shopfloor.local_models.fit_memory import Load, lays_out_anew, serving_need
 from shopfloor.local_models.fit_random import write_random
@@ -39,25 +37,15 @@ def measured(folder: Path, label: str) -> tuple[Measured, int]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_the_mac_s_pair_and_the_service_stay_under_2_gb(tmp_path: Path, models_path: Path) -> None:
-    together = 0
     for label in PAIR:
         found, predicted = measured(tmp_path, label)
         assert found.filled == pytest.approx(predicted, rel=0.10), label
-        together += found.filled
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SHOPFLOOR_")},
         "SHOPFLOOR_MODELS": str(models_path),
-        "SHOPFLOOR_RUNTIME": "ollama",  # a server that is not there: the service without a model of its own
-        "SHOPFLOOR_MODEL_NAME": "tinyllama",
-        "SHOPFLOOR_MODEL_URL": "http://127.0.0.1:9",
     }
-    async with served(tmp_path / "service", environment) as (base, process, _):
-        async with httpx.AsyncClient(timeout=60) as client:
-            wish = {"user_id": "ada", "context": "a warm jacket"}
-            (await client.post(f"{base}/get-recommendations", json=wish)).raise_for_status()
-        service = resident_mb(process) * 2**20
-    whole = together + service
-    assert whole < 2 * GIB, f"models {together / 1e6:.0f} MB, service {service / 1e6:.0f} MB"
+    memory, _ = await pair_rows(tmp_path, environment)
+    assert memory.value * 1e6 < 2 * GIB
     assert find_profile("m1-8gb").budget.serving == 2 * GIB
 
 

@@ -40,6 +40,8 @@ class CommonParams:
     port: int
     api_keys: list[str]
     ui: bool
+    fit_params: bool
+    warmup: bool
     cache_ram_mib: int
     cache_type_k: int
     cache_type_v: int

@@ -20,6 +20,8 @@ from shopfloor.settings import Settings
 ROOT = Path(__file__).parents[2]
 ANSWERS = {"recommendation": " product", "inventory": " stock", "both": " both", "supervisor": " other"}
 RECIPE = LoraRecipe(rank=4, alpha=8, learning_rate=2e-3, batch=8, epochs=4)
+FEW = RECIPE.model_copy(update={"batch": 4, "epochs": 1})  # half learned, it would differ more by the base's form
+RECIPES = {"mlx": RECIPE, "trl": FEW, "unsloth": FEW}
 HF = find_python("hf", ROOT)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,13 +47,13 @@ async def test_it_trains_the_embedded_model(
     model = find_model(Settings(_env_file=None, models=models_path))  # pyright: ignore[reportCallIssue]
     plain = await plain_base(HF, model, models_path, tmp_path / "work")
     base = Path(find_mlx_source(model, "", models_path).location) if trainer.base == "mlx" else plain
-    job = job_of(tmp_path, base)
+    job = job_of(tmp_path, base, RECIPES[name])
     said = [one async for one in start(trainer, job)]
     first, end = said[0], said[-1]
     assert isinstance(first, Progress) and isinstance(end, Finished)
     print(f"{name}: loss {first.loss:.2f} -> {end.loss:.2f}, {end.seconds:.1f} s, {end.memory_mb:.0f} MB")
-    assert end.steps == 8 and end.examples == 16 and end.left_out == 0
-    assert end.loss < 0.5 * first.loss, "it learns"
+    assert end.steps == round(16 * job.recipe.epochs / job.recipe.batch) and end.examples == 16 and end.left_out == 0
+    assert end.loss < 0.8 * first.loss, "it learns"
     served = tmp_path / "adapter.gguf"
     convert(job.adapter, model, open_model_file(model, models_path).sha256, served)
     prompts = [f"Customer: {text}\nAbout:" for text in ("is it in Oslo?", "a red scarf please", "any boots")]
@@ -60,12 +62,12 @@ async def test_it_trains_the_embedded_model(
     assert parity.passed
 
 
-def job_of(folder: Path, base: Path) -> TrainJob:
+def job_of(folder: Path, base: Path, recipe: LoraRecipe) -> TrainJob:
     rows = shipped_rows()[:: len(shipped_rows()) // 16][:16]
     lines = [{"prompt": f"Customer: {row.text}\nAbout:", "completion": ANSWERS[row.label]} for row in rows]
     (folder / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     return TrainJob(
-        base=base, examples=folder / "rows.jsonl", folder=folder / "run", recipe=RECIPE, threads=2, checkpoint_every=3
+        base=base, examples=folder / "rows.jsonl", folder=folder / "run", recipe=recipe, threads=2, checkpoint_every=3
     )
 
 

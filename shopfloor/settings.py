@@ -129,6 +129,9 @@ class Settings(BaseSettings):
         pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-3])$",
         description="hours of the day, local time, in which none starts by itself, e.g. 9-18; empty: any hour is fine",
     )
+    train_learn: Literal["auto", "head", "lora"] = Field(
+        default="auto", description="what a training makes: auto the head, then an adapter where that gained nothing"
+    )
     train_memory_mb: int = Field(
         default=0,
         ge=0,

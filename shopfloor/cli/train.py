@@ -31,11 +31,12 @@ def register(app: typer.Typer) -> None:
 def train(
     agent: Annotated[str, typer.Option(help="What to train: router.")] = "",
     learn: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="head: seconds; lora: an adapter, minutes; auto: the head, then an adapter if that gained nothing."
+            help="head: seconds; lora: an adapter, minutes; auto: the head, then an adapter if that gained nothing.",
+            show_default="SHOPFLOOR_TRAIN_LEARN, else auto",
         ),
-    ] = "auto",
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Hardware profile to train for.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     automatic: Annotated[
@@ -68,8 +69,8 @@ def train(
 
     if agent not in AGENTS:
         raise InputError(f"--agent {agent}: choose {', '.join(AGENTS)}.", matches=AGENTS)
-    way = check_learn(learn)
     settings = load_settings(profile=profile, trainer=trainer)
+    way = check_learn(learn or settings.train_learn)
     if (automatic or low_priority) and hasattr(os, "nice"):
         os.nice(LOW_PRIORITY)  # shoppers first
     started_by = "automatic" if automatic else "command"

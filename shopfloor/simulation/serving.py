@@ -81,9 +81,6 @@ async def serving(
 ) -> AsyncGenerator[RunningService]:
     """Serve ``folder/data`` on a free port until the block ends.
 
-    Where the plan wants no adapters, their training is given no memory and no environment (those lie beside the
-    working folder), so that the head alone learns.
-
     Raises:
         ShopfloorError: it stopped while starting, or took too long.
     """
@@ -97,7 +94,6 @@ async def serving(
         process = await asyncio.to_thread(
             subprocess.Popen[bytes],
             [sys.executable, "-m", "shopfloor", "serve", "--port", str(port)],
-            cwd=None if plan.learn == "auto" else folder,
             env=_environment(settings, folder, shop, plan),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -129,13 +125,12 @@ def _environment(settings: Settings, folder: Path, shop: Path | None, plan: Simu
         "SHOPFLOOR_RATE_LIMIT_PER_MINUTE": "0",
         "SHOPFLOOR_TRAIN_AUTOMATICALLY": "true",
         "SHOPFLOOR_TRAIN_EVERY": str(plan.train_every),
+        "SHOPFLOOR_TRAIN_LEARN": plan.learn,
         "SHOPFLOOR_ROLLOUT": plan.rollout,
         "SHOPFLOOR_TRAIN_QUIET_HOURS": "",
         "SHOPFLOOR_LOG_LEVEL": "info",
     }
     environment = {name: value for name, value in os.environ.items() if name != "SHOPFLOOR_SHOP"}
-    if plan.learn == "head":
-        own["SHOPFLOOR_TRAIN_MEMORY_MB"] = "1"
     if settings.model is not None:
         own["SHOPFLOOR_MODEL"] = str(settings.model.absolute())
     if shop is not None:

@@ -134,6 +134,7 @@ async def open_shortened(settings: Settings, blocks: int) -> Encoder:
 
 
 def _prepare_shortened(settings: Settings, blocks: int) -> tuple[ServerOptions, str, int]:
+    find_model(settings)  # a setting that names no file is an error here as well
     source = open_model_file(find_embedded(settings), settings.models_path)
     recipe = Recipe(blocks)
     path = derive(source, recipe, settings.models_path)

@@ -65,6 +65,8 @@ class PullProgress:
 class OllamaRuntime(StreamingRuntime):
     """Implements :class:`~shopfloor.local_models.runtime.Runtime`; make one with :meth:`open`."""
 
+    slots = 1  # to warm: what it keeps of prompts is Ollama's own business
+
     def __init__(self, server: HttpServer, model: OllamaModel, info: ModelInfo, facts: "_Facts") -> None:
         super().__init__(info, model.timeout_s)
         self._server = server

@@ -5,15 +5,20 @@ predicts, and deleted. Rows are named "same shape": these are not the models, on
 """
 
 import asyncio
+import json
 import os
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
+from shopfloor.bench.qlora_step import STEPS
 from shopfloor.bench.report import Row, against
 from shopfloor.bench.service import chat_once, resident_mb, served
 from shopfloor.errors import ModelMissingError, ShopfloorError
+from shopfloor.finetune.trainers.install import python_of
 from shopfloor.local_models.fit_measure import Job, measure_apart
 from shopfloor.local_models.fit_memory import Load, lays_out_anew, serving_need
 from shopfloor.local_models.fit_random import write_random
@@ -31,6 +36,8 @@ MISSION: tuple[tuple[str, str, Form, int, KvType], ...] = (
 PAIR = ("tinyllama", "stablelm2")
 PAIR_TURNS = ("something warm for the rain, please", "is the thingy for the hed in stock?", "a gift under 30 euros")
 ROUNDS = 2
+QLORA_TIMEOUT_S = 900
+QLORA_TOKENS = 256
 
 
 def shape_rows(folder: Path, wanted: Sequence[str] = ()) -> list[Row]:
@@ -110,6 +117,38 @@ async def pair_rows(folder: Path, environment: Mapping[str, str]) -> list[Row]:
         Row(id="same_shape_m1_pair_mb", value=round(memory), unit="MB", target="< 2147 MB, service included"),
         Row(id="same_shape_m1_pair_start_s", value=round(seconds, 2), unit="s"),
     ]
+
+
+def qlora_rows(folder: Path, tokens: int = QLORA_TOKENS) -> list[Row]:
+    """A QLoRA step of TinyLlama's shape on one row, in the trainers' environment (blocking, minutes; 2.2 GB of disk).
+
+    Raises:
+        ConfigError: that environment was not made.
+        ShopfloorError: a step failed.
+    """
+    python, base = python_of("hf"), folder / "qlora-base"
+    try:
+        _step(python, "write", base, tokens)
+        found = json.loads(_step(python, "train", base, tokens).splitlines()[-1])
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    if not found["last_loss"] < found["first_loss"]:
+        raise ShopfloorError("The QLoRA steps learned nothing: the loss did not fall.")
+    name = "same_shape_tinyllama_qlora"
+    return [
+        Row(id=f"{name}_step_s", value=round(found["step"], 2), unit="s", n=STEPS),
+        Row(id=f"{name}_peak_mb", value=round(found["peak_mb"]), unit="MB"),
+        Row(id=f"{name}_load_s", value=round(found["loading"], 1), unit="s"),
+    ]
+
+
+def _step(python: Path, what: str, base: Path, tokens: int) -> str:
+    command = [str(python), "-m", "shopfloor.bench.qlora_step", what, str(base), str(tokens)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=QLORA_TIMEOUT_S, check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise ShopfloorError(f"A QLoRA step could not be measured ({said[-1] if said else done.returncode}).")
+    return done.stdout
 
 
 def _planned(name: str, form: Form) -> tuple[Shape, tuple[Tensor, ...]]:

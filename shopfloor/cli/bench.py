@@ -127,12 +127,13 @@ async def _measure(folder: Path, measured: Measured) -> "BenchReport":
         with status.status("Measuring the model against what it is built on ..."):
             rows.extend(await model_rows(settings, max(6, measured.requests)))
     if "shapes" in measured.parts:
-        from shopfloor.bench.shapes import pair_rows, shape_rows
+        from shopfloor.bench.shapes import pair_rows, qlora_rows, shape_rows
 
         with status.status("Measuring models of the same shapes (some minutes) ..."):
             rows.extend(await asyncio.to_thread(shape_rows, folder))
             environment = {**os.environ, "SHOPFLOOR_MODELS": str(settings.models_path.absolute())}
             rows.extend(await pair_rows(folder, environment))
+            rows.extend(await asyncio.to_thread(qlora_rows, folder))
     if "swaps" in measured.parts:
         from shopfloor.bench.swaps import REQUESTS_EACH, Plan, swap_rows
 

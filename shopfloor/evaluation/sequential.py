@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 STEPS = 400
 """Candidate means are this fine: 0, 1/400, … 1."""
-STAKES: NDArray[np.float64] = 0.9 * 0.65 ** np.arange(12)
+STAKES: NDArray[np.float64] = np.array([0.9 * 0.65**number for number in range(12)])
 """Shares of the capital that are at risk, from .9 to .008: large ones see large differences early, small ones small late."""
 EDGE = 1e-9
 Outcomes = Sequence[float] | NDArray[np.float64]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shopfloor.bench.shapes import MISSION, PAIR, pair_rows
+from shopfloor.bench.shapes import MISSION, PAIR, pair_rows, qlora_rows
+from shopfloor.finetune.trainers.install import find_python
 from shopfloor.local_models.fit_measure import Job, Measured, measure_apart
 from shopfloor.local_models.fit_memory import Load, lays_out_anew, serving_need
 from shopfloor.local_models.fit_random import write_random
@@ -47,6 +48,15 @@ async def test_the_mac_s_pair_and_the_service_stay_under_2_gb(tmp_path: Path, mo
     memory, _ = await pair_rows(tmp_path, environment)
     assert memory.value * 1e6 < 2 * GIB
     assert find_profile("m1-8gb").budget.serving == 2 * GIB
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(find_python("hf") is None, reason="needs the environment made by `scripts/env.sh hf`")
+def test_a_qlora_step_of_tinyllama_s_shape(tmp_path: Path) -> None:
+    step, peak, _ = qlora_rows(tmp_path, tokens=32)  # refuses steps that learn nothing
+    assert step.value > 0
+    assert 1_000 < peak.value < 6_000
 
 
 def test_the_shapes_are_those_of_the_profiles() -> None:

@@ -105,7 +105,6 @@ async def test_a_b_a_by_tags_with_a_side_an_adapter(
     made = [write_lora(tmp_path / f"{seed}.gguf", source.header, seed=seed, strength=0.2) for seed in (1, 2)]
     one, two = (open_adapter(path) for path in made)
     switched = await SwappingRuntime.sharing(ollama_runtime, 60)
-    switched.warm_with("recommendation", ASK)  # as the agents do
     view, other = switched.for_agent("recommendation"), switched.for_agent("inventory")
     base = (await view.chat(ASK, GREEDY)).text
     answers: list[str] = []

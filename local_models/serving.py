@@ -193,12 +193,27 @@ def _source(settings: Settings) -> ModelFile:
     return open_model_file(find_model(settings), settings.models_path)
 
 
+def adapter_base(settings: Settings, agent: str = "") -> ModelFile | None:
+    """The model that an agent's adapters must fit (blocking); None where it is out of sight: on a server, or the inventory
+    agent's own by a repository's name.
+
+    Raises:
+        ModelError: its file is missing or damaged.
+    """
+    from shopfloor.local_models.choosing import inventory_settings
+
+    own = inventory_settings(settings) if agent == INVENTORY else None
+    if choose(settings).runtime in ("ollama", "openai") or (own is not None and own.model_name is not None):
+        return None
+    return _source(own or settings)
+
+
 def _local_source(settings: Settings) -> ModelFile | None:
-    """The GGUF file that adapters must fit; None where the model is a repository's, or out of sight on a server."""
-    if choose(settings).runtime in ("ollama", "openai") or settings.model_name is not None:
+    """As :func:`adapter_base`; None also where the model is a repository's, or no GGUF file."""
+    if settings.model_name is not None:
         return None
     try:
-        return _source(settings)
+        return adapter_base(settings)
     except ModelError:  # a folder, or fetched by the runtime itself: that looks at the shapes when it loads an adapter
         return None
 

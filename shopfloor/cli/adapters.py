@@ -15,7 +15,6 @@ from shopfloor.settings import Settings, load_settings
 if TYPE_CHECKING:
     import sqlite3
 
-    from shopfloor.local_models.files import ModelFile
     from shopfloor.store.artefact_files import Kind
     from shopfloor.store.artefacts import Artefact, Registry
     from shopfloor.store.rollouts import Rollout
@@ -163,11 +162,12 @@ def bring_in(
 ) -> None:
     """Bring an artefact in, as a candidate, after checking that it is whole and fits the model here."""
     from shopfloor.local_models.artefact_check import check_files, find_files
+    from shopfloor.local_models.serving import adapter_base
 
     chosen = _kind(kind)
     settings = load_settings()
     manifest, files = find_files(path, agent, chosen)
-    check_files(manifest, files, _source(settings))
+    check_files(manifest, files, adapter_base(settings, manifest.agent))
 
     async def add(registry: "Registry") -> "Artefact":
         return await registry.get(await registry.add(manifest, files, reason="imported", progress=_progress()))
@@ -189,9 +189,11 @@ def activate(name: Name, reason: Reason = "by command", as_json: AsJson = False)
 
     async def change(registry: "Registry") -> "Artefact":
         from shopfloor.local_models.artefact_check import check_artefact
+        from shopfloor.local_models.serving import adapter_base
 
         artefact = await registry.get(name)
-        await asyncio.to_thread(check_artefact, artefact.folder, _source(settings))
+        base = await asyncio.to_thread(adapter_base, settings, artefact.agent)
+        await asyncio.to_thread(check_artefact, artefact.folder, base)
         return await registry.activate(artefact.hash, reason)
 
     artefact = _with_registry(change, settings)
@@ -257,20 +259,6 @@ def _with_registry(work: "Callable[[Registry], Awaitable[T]]", settings: Setting
             return await work(Registry(state, settings.artefacts_path))
 
     return asyncio.run(run())
-
-
-def _source(settings: Settings) -> "ModelFile | None":
-    """The model that a LoRA must fit; None where it runs on a server, out of sight.
-
-    Raises:
-        ModelError: the embedded model is missing or damaged.
-    """
-    from shopfloor.local_models.files import find_model, open_model_file
-    from shopfloor.local_models.profiles import choose
-
-    if choose(settings).runtime in ("ollama", "openai"):
-        return None
-    return open_model_file(find_model(settings), settings.models_path)
 
 
 def _kind(name: str | None) -> "Kind | None":

@@ -1,6 +1,9 @@
 """A model for each agent: which answers whom, whose adapters go where, and what happens when one is not there."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -144,6 +147,31 @@ async def test_a_limit_holds_for_both_together(settings: Settings, following: Fo
     first = round(model_need(settings).total / 1e6)
     with pytest.raises(ConfigError, match="small needs"):
         await open_serving(settings.model_copy(update={"model_memory_mb": first + 10}), following)
+
+
+async def test_the_command_holds_an_adapter_against_its_agents_model(
+    settings: Settings, small: Path, following: Following, tmp_path: Path
+) -> None:
+    of_small = write_lora(tmp_path / "two.gguf", read_header(small), seed=2)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SHOPFLOOR_")},
+        "SHOPFLOOR_DATA": str(settings.data),
+        "SHOPFLOOR_MODELS": str(settings.models_path),
+        "SHOPFLOOR_INVENTORY_MODEL": str(small),
+    }
+    command = [str(Path(sys.executable).with_name("shopfloor")), "adapters", "import", str(of_small), "--agent"]
+    for agent, code in (("inventory", 0), ("recommendation", 2)):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*command, agent],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_who_has_a_model_of_its_own(model_settings: Settings) -> None:

@@ -21,8 +21,9 @@ from shopfloor.errors import ConfigError, ModelError
 from shopfloor.finetune.lora.batches import Tokenised, order, tokenise
 from shopfloor.finetune.lora.convert import CONFIG, PREFIX, WEIGHTS
 from shopfloor.finetune.lora.job import Finished, TrainJob
+from shopfloor.finetune.lora.process import fingerprint, put_in_place, run
 from shopfloor.finetune.trainers.rows import examples_of, read_rows
-from shopfloor.finetune.trainers.telling import Teller, fingerprint, needed, put_in_place, run
+from shopfloor.finetune.trainers.telling import Teller, needed
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 STATE = "state.json"

@@ -15,8 +15,9 @@ from typing import Any, cast
 from shopfloor.errors import ConfigError, InputError, ModelError
 from shopfloor.finetune.lora.batches import tokenise
 from shopfloor.finetune.lora.job import Finished, TrainJob
+from shopfloor.finetune.lora.process import fingerprint, put_in_place, run
 from shopfloor.finetune.trainers.rows import Row, examples_of, read_rows
-from shopfloor.finetune.trainers.telling import Teller, fingerprint, needed, put_in_place, run
+from shopfloor.finetune.trainers.telling import Teller, needed
 
 STATE = "trainer_state.json"  # transformers writes it last but for its own settings
 MARK = "of.txt"

@@ -11,8 +11,9 @@ from typing import Any
 
 from shopfloor.errors import ModelError
 from shopfloor.finetune.lora.job import Finished, TrainJob
+from shopfloor.finetune.lora.process import run
 from shopfloor.finetune.trainers.rows import read_rows
-from shopfloor.finetune.trainers.telling import Teller, needed, run
+from shopfloor.finetune.trainers.telling import Teller, needed
 from shopfloor.finetune.trainers.trl import build_trainer, train, training_data
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -12,6 +12,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from shopfloor.errors import InputError, StoreError
 from shopfloor.observability import get_logger
 from shopfloor.settings import Settings
 from shopfloor.store.database import connect
-from shopfloor.store.loop import usable_since
+from shopfloor.store.loop import learned_until, usable_since
 from shopfloor.store.rollouts import cooling, running
 
 log = get_logger("shopfloor.training")
@@ -42,6 +43,14 @@ class TrainingRefusedError(InputError):
     status = 409
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """So many usable reactions, counted since the run that learned last (when it began; empty: there was none)."""
+
+    since: str
+    count: int
+
+
 class TrainingWatch:
     """Watches one data folder.
 
@@ -57,7 +66,7 @@ class TrainingWatch:
         self._settings = settings
         self._look_every_s = look_every_s
         self._command = tuple(command)
-        self._tried_at = 0
+        self._tried = _Look("", 0)
         self._training: asyncio.Task[None] | None = None
         self.started = 0
 
@@ -122,25 +131,24 @@ class TrainingWatch:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._look_every_s)
-            count = await asyncio.to_thread(self._count)
-            if count < self._tried_at:  # a training has come to its end since
-                self._tried_at = 0
-            if is_due(count, self._tried_at, self._settings.train_every) and await asyncio.to_thread(self._may_start):
-                self._tried_at = count
+            look = await asyncio.to_thread(self._look)
+            tried_at = self._tried.count if self._tried.since == look.since else 0
+            if is_due(look.count, tried_at, self._settings.train_every) and await asyncio.to_thread(self._may_start):
+                self._tried = look
                 if not self.busy:
-                    self._training = asyncio.create_task(self._train(count, BY_ITSELF))
+                    self._training = asyncio.create_task(self._train(look.count, BY_ITSELF))
                 if self._training is not None:
                     await asyncio.wait([self._training])
 
-    def _count(self) -> int:
+    def _look(self) -> "_Look":
         if not self._settings.state_path.is_file():
-            return 0
+            return _Look("", 0)
         try:
             with closing(connect(self._settings.state_path, read_only=True)) as state:
-                return usable_since(state, AGENT)
+                return _Look(learned_until(state, AGENT), usable_since(state, AGENT))
         except StoreError as error:
             log.warning("feedback_not_counted", detail=error.detail)
-            return 0
+            return _Look("", 0)
 
     def _may_start(self) -> bool:
         if self.waits_for:

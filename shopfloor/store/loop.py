@@ -166,11 +166,16 @@ def save_step(connection: sqlite3.Connection, run_id: str, step: str, result: Ma
 
 def usable_since(connection: sqlite3.Connection, agent: str) -> int:
     """Usable reactions newer than the agent's latest run that came to an end; the router learns from every agent's."""
+    found = connection.execute(
+        f"SELECT count(*) FROM feedback WHERE {USABLE} AND updated_at > ? AND (? = 'router' OR agent = ?)",
+        (learned_until(connection, agent), agent, agent),
+    ).fetchone()
+    return int(found[0])
+
+
+def learned_until(connection: sqlite3.Connection, agent: str) -> str:
+    """When the agent's latest run that came to an end began: what was said before then is learned from; empty: never."""
     row = connection.execute(
         "SELECT max(started_at) FROM training_runs WHERE agent = ? AND status NOT IN ('running', 'failed')", (agent,)
     ).fetchone()
-    found = connection.execute(
-        f"SELECT count(*) FROM feedback WHERE {USABLE} AND updated_at > ? AND (? = 'router' OR agent = ?)",
-        (row[0] or "", agent, agent),
-    ).fetchone()
-    return int(found[0])
+    return str(row[0] or "")

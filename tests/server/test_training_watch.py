@@ -62,6 +62,27 @@ async def test_it_starts_at_the_threshold_and_not_again(settings: Settings, tmp_
     assert watch.started == 2
 
 
+async def test_reactions_that_come_while_it_trains_start_the_next_one(settings: Settings, tmp_path: Path) -> None:
+    """Fifty more may be there at the first look after a training: the count is the same, what it counts from is not."""
+    code = f"""
+import sqlite3
+from shopfloor.store.loop import Run, begin_run, end_run
+state = sqlite3.connect({str(settings.state_path)!r}, isolation_level=None)
+state.row_factory = sqlite3.Row
+begin_run(state, Run("r1", "router", "d", "c", {{}}, 0, "automatic", "running", None, None, None, None, "2026-02-01", None))
+for number in range(60):
+    state.execute(
+        "INSERT INTO feedback (feedback_id, created_at, updated_at, agent, trace_id, rating)"
+        " VALUES (?, '2026-03-01', '2026-03-01', 'recommendation', 't', 5)", (f"later{{number}}-" + str(id(state)),))
+end_run(state, "r1", "promoted")
+"""
+    watch = TrainingWatch(settings, look_every_s=0.05, command=command(code))
+    react(settings, 50)
+    async with watch.running(), asyncio.timeout(20):
+        while watch.started < 2:
+            await asyncio.sleep(0.05)
+
+
 async def test_it_is_stopped_with_the_service(settings: Settings, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"

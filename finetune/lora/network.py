@@ -2,7 +2,8 @@
 
 A plain causal-LM loss computes logits of the whole vocabulary for every token of the prompt; here the last layer's hidden
 states are gathered at the answers' positions first, and with labels only the labels' rows of the output layer are used.
-For a 49k-token vocabulary that is most of the memory and a good part of the time of a small model.
+For a 49k-token vocabulary that is most of the memory and a good part of the time of a small model. Rows are packed without
+padding, and what they begin with alike is read once (``batches.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from shopfloor.errors import InputError, ModelError
-from shopfloor.finetune.lora.batches import Tokenised
+from shopfloor.finetune.lora.batches import Tokenised, pack
 from shopfloor.finetune.lora.job import TrainJob
-from shopfloor.local_models.hf_files import library
+from shopfloor.local_models.hf_files import four_bits, library
 
 
 class Network:
@@ -71,27 +72,19 @@ class Network:
             InputError: an answer is none of the labels.
         """
         torch = self._torch
-        width = max(len(row.tokens) for row in rows)
-        ids = torch.zeros((len(rows), width), dtype=torch.long)
-        mask = torch.zeros((len(rows), width), dtype=torch.long)
-        where: list[tuple[int, int]] = []
-        wanted: list[int] = []
-        weights: list[float] = []
-        for number, row in enumerate(rows):
-            length = len(row.tokens)
-            ids[number, :length] = torch.tensor(row.tokens)
-            mask[number, :length] = 1
-            for place in range(length - row.answer, length):
-                where.append((number, place - 1))  # the state before a token predicts it
-                wanted.append(row.tokens[place])
-                weights.append(row.weight)
-        backbone = self._model.base_model.model.model
-        states = backbone(
-            input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
-        ).last_hidden_state
-        picked = states[[number for number, _ in where], [place for _, place in where]]
+        packed = pack(rows)
+        owners = torch.tensor(packed.owners)
+        # A token sees the common start and what came before it of its own row.
+        seen = ((owners[None, :] == owners[:, None]) | (owners[None, :] < 0)).tril()
+        states = self._model.base_model.model.model(
+            input_ids=torch.tensor([packed.tokens], device=self.device),
+            attention_mask=seen[None, None].to(self.device),
+            position_ids=torch.tensor([packed.places], device=self.device),
+            use_cache=False,
+        ).last_hidden_state[0]
+        where, wanted, weights = (list(part) for part in zip(*packed.learned, strict=True))
         losses = torch.nn.functional.cross_entropy(
-            self._logits(picked).float(), self._targets(wanted), reduction="none"
+            self._logits(states[where]).float(), self._targets(wanted), reduction="none"
         )
         return (losses * torch.tensor(weights, device=self.device)).sum()
 
@@ -130,10 +123,4 @@ class Network:
             return {"dtype": torch.float32}
         if job.recipe.precision == "bfloat16":
             return {"dtype": torch.bfloat16}
-        quantisation = library("transformers").BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
-        return {"dtype": torch.bfloat16, "quantization_config": quantisation}
+        return {"dtype": torch.bfloat16, "quantization_config": four_bits(torch.bfloat16)}

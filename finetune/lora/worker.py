@@ -14,7 +14,7 @@ import psutil
 
 from shopfloor.errors import ShopfloorError
 from shopfloor.finetune.lora import checkpoint
-from shopfloor.finetune.lora.batches import Dataset, order, tokenise
+from shopfloor.finetune.lora.batches import Dataset, order, read_at_once, tokenise
 from shopfloor.finetune.lora.checkpoint import RunState
 from shopfloor.finetune.lora.job import Finished, Progress, TrainJob, read_examples
 from shopfloor.finetune.lora.network import Network
@@ -72,8 +72,8 @@ class _Run:
             group["lr"] = rate
         rows = [self._data.rows[number] for number in numbers]
         whole, value = sum(row.weight * row.answer for row in rows), 0.0
-        for start in range(0, len(rows), recipe.together):
-            loss = self._network.loss(rows[start : start + recipe.together]) / whole
+        for part in read_at_once(rows, recipe.together):
+            loss = self._network.loss(part) / whole
             loss.backward()
             value += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(list(self._network.weights.values()), recipe.max_grad_norm)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shopfloor.errors import InputError, ModelError, ModelMissingError
-from shopfloor.finetune.lora.batches import Tokenised, order, tokenise
+from shopfloor.finetune.lora.batches import TOKENS_A_ROW, Tokenised, order, pack, read_at_once, tokenise
 from shopfloor.finetune.lora.convert import CONFIG, WEIGHTS, convert
 from shopfloor.finetune.lora.job import Example, read_examples
 from shopfloor.finetune.lora.parity import blocks_of, keep_block
@@ -154,3 +154,27 @@ def test_damaged_weights_are_named(tmp_path: Path, base: Path, damage: bytes) ->
     (folder / WEIGHTS).unlink()
     with pytest.raises(ModelMissingError, match="train again"):
         convert(folder, base, "", tmp_path / "out.gguf")
+
+
+def test_a_packed_sequence_has_the_common_start_once_and_nothing_that_is_not_read() -> None:
+    rows = [Tokenised((1, 2, 3, 10, 4, 50), 1), Tokenised((1, 2, 3, 11, 12, 4, 60, 61), 2, weight=2.0)]
+    packed = pack(rows)
+    assert packed.tokens == (1, 2, 3, 10, 4, 11, 12, 4, 60)
+    assert packed.places == (0, 1, 2, 3, 4, 3, 4, 5, 6)
+    assert packed.owners == (-1, -1, -1, 0, 0, 1, 1, 1, 1)
+    # After its prompt's last token each row learns its answer; the second goes on from there.
+    assert packed.learned == ((4, 50, 1.0), (7, 60, 2.0), (8, 61, 2.0))
+
+
+def test_a_row_alone_and_prompts_that_are_all_alike_pack_too() -> None:
+    alone = pack([Tokenised((1, 2, 3), 1)])
+    assert (alone.tokens, alone.owners, alone.learned) == ((1, 2), (-1, -1), ((1, 3, 1.0),))
+    alike = pack([Tokenised((1, 2, 3), 1), Tokenised((1, 2, 4), 1)])
+    assert (alike.tokens, alike.learned) == ((1, 2), ((1, 3, 1.0), (1, 4, 1.0)))
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_what_is_read_at_once_is_limited_by_tokens_and_loses_no_row(together: int) -> None:
+    parts = read_at_once(ROWS, together)
+    assert [row for part in parts for row in part] == ROWS
+    assert all(len(part) == 1 or len(pack(part).tokens) <= together * TOKENS_A_ROW for part in parts)

@@ -35,7 +35,7 @@ from shopfloor.local_models.adapter_file import AdapterFile, open_adapter
 from shopfloor.local_models.artefact_check import ADAPTER_FILE
 from shopfloor.local_models.files import ModelFile, find_model, open_model_file
 from shopfloor.local_models.head import LinearHead
-from shopfloor.local_models.preparing import prepared_form
+from shopfloor.local_models.opening import served_form
 from shopfloor.settings import Settings
 from shopfloor.store.loop import StartedBy, read_step
 
@@ -217,19 +217,12 @@ class LoraCycle(RoutingCycle):
             self._trainer,
             plain.absolute(),
             (work.folder / "adapter").absolute(),
-            await asyncio.to_thread(self._served_form),
+            await asyncio.to_thread(served_form, self._model, self.settings) or self._model.path,
             self._made(work),
             parity_prompts(PARITY_PROMPTS),
             folder.absolute(),
         )
         return {"base": found.base, "adapter": found.adapter, "worst": found.worst, "prompts": found.prompts}
-
-    def _served_form(self) -> Path:
-        """The file that serves: its faster form where there is one."""
-        form = None
-        if self.settings.model_form != "shipped":
-            form = prepared_form(self._model, self.settings.models_path)
-        return form or self._model.path
 
     def _ceiling(self) -> Ceiling:
         return ceiling(self._model.header, self._lora, LONGEST_TOKENS, self.settings.train_memory_mb)

@@ -25,7 +25,7 @@ from shopfloor.finetune.routing.vectors import VectorCache
 from shopfloor.graph.local_router import LocalRouter, TextEncoder, shipped_head, shorten
 from shopfloor.local_models import open_encoder
 from shopfloor.local_models.adapter_file import AdapterFile
-from shopfloor.local_models.files import find_model, open_model_file
+from shopfloor.local_models.files import find_embedded, open_model_file
 from shopfloor.local_models.head import CARD_FILE, WEIGHTS_FILE, LinearHead
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Artefact, Registry
@@ -198,6 +198,6 @@ class RouterCycle(RoutingCycle):
         if self.encoder is None:
             return ""
         try:
-            return open_model_file(find_model(self.settings), self.settings.models_path).sha256
+            return open_model_file(find_embedded(self.settings), self.settings.models_path).sha256
         except ModelError:  # the encoder was given, or is of another model than the one that answers
             return ""

@@ -1,14 +1,14 @@
 """Finds what transformers loads: a folder, a repository's name, or a GGUF file converted once and kept."""
 
 import hashlib
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shopfloor.errors import ConfigError, ModelError, ModelMissingError
+from shopfloor.errors import ModelError, ModelMissingError
 from shopfloor.local_models.converting import converted
 from shopfloor.local_models.files import ModelFile, file_hash, open_model_file
+from shopfloor.local_models.libraries import library as library_for
 
 MENDING = "run `scripts/env.sh hf` and serve from .venvs/hf, or set SHOPFLOOR_RUNTIME=embedded"
 
@@ -30,10 +30,21 @@ def library(name: str) -> Any:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"SHOPFLOOR_RUNTIME=hf needs the library {name}: {MENDING}") from error
+    return library_for(name, "SHOPFLOOR_RUNTIME=hf", MENDING)
+
+
+def four_bits(compute: Any) -> Any:
+    """How bitsandbytes reads weights into NF4 with double quantisation (QLoRA, arXiv:2305.14314).
+
+    Args:
+        compute: the torch dtype it calculates in.
+
+    Raises:
+        ConfigError: transformers is not installed.
+    """
+    return library("transformers").BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
 
 
 def find_source(model: Path | None, repository: str, models_path: Path) -> HfSource:

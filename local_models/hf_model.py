@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from shopfloor.errors import ContextOverflowError, ModelError, ModelMissingError
-from shopfloor.local_models.hf_files import library
+from shopfloor.local_models.hf_files import four_bits, library
 from shopfloor.local_models.runtime import Message
 from shopfloor.local_models.streaming import Ask, Piece
 
@@ -49,7 +49,7 @@ class HfModel:
         try:
             self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(location)
             self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                location, attn_implementation="sdpa", device_map=self.device, **self._precision(transformers, four_bit)
+                location, attn_implementation="sdpa", device_map=self.device, **self._precision(four_bit)
             ).eval()
         except OSError as error:
             raise ModelMissingError(
@@ -163,14 +163,11 @@ class HfModel:
             return "cuda"
         return "mps" if self._torch.backends.mps.is_available() else "cpu"
 
-    def _precision(self, transformers: Any, four_bit: bool) -> dict[str, Any]:
+    def _precision(self, four_bit: bool) -> dict[str, Any]:
         dtype = {"cuda": self._torch.bfloat16, "mps": self._torch.float16}.get(self.device, self._torch.float32)
         if not (four_bit and self.device == "cuda"):
             return {"dtype": dtype}
-        quantisation = transformers.BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
-        return {"dtype": dtype, "quantization_config": quantisation}
+        return {"dtype": dtype, "quantization_config": four_bits(dtype)}
 
     def _fitting(self, text: str) -> list[int]:
         ids = self.tokens(text) or [self._tokenizer.eos_token_id]

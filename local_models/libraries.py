@@ -6,8 +6,8 @@ from typing import Any
 from shopfloor.errors import ConfigError
 
 
-def library(name: str, runtime: str, mending: str) -> Any:
-    """Import a library that only one runtime needs.
+def library(name: str, user: str, mending: str) -> Any:
+    """Import a library that only ``user`` needs (a runtime, a training).
 
     Raises:
         ConfigError: it is not installed; ``mending`` says what to do.
@@ -15,4 +15,4 @@ def library(name: str, runtime: str, mending: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError, RuntimeError) as error:  # a library of the system may be missing below it
-        raise ConfigError(f"SHOPFLOOR_RUNTIME={runtime} needs the library {name} ({error}): {mending}") from error
+        raise ConfigError(f"{user} needs the library {name} ({error}): {mending}") from error

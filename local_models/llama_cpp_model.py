@@ -45,7 +45,7 @@ class LlamaModel:
             ModelError: llama.cpp can't load the file.
         """
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # see llama_server
-        self._api = library("llama_cpp", "llama-cpp", MENDING)
+        self._api = library("llama_cpp", "SHOPFLOOR_RUNTIME=llama-cpp", MENDING)
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
         api = self._api
         api.llama_backend_init()
@@ -213,7 +213,7 @@ class LlamaModel:
         return parameters
 
     def _chat_template(self) -> Any:
-        formats = library("llama_cpp.llama_chat_format", "llama-cpp", MENDING)
+        formats = library("llama_cpp.llama_chat_format", "SHOPFLOOR_RUNTIME=llama-cpp", MENDING)
         named = self._api.llama_model_chat_template(self._model, None)
         template = named.decode() if named else formats.CHATML_CHAT_TEMPLATE
         ends = [self._api.llama_vocab_eos(self._vocab), self._api.llama_vocab_bos(self._vocab)]

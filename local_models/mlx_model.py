@@ -45,8 +45,8 @@ class MlxModel:
             ModelMissingError: the model is not there.
             ModelError: it can't be loaded.
         """
-        self._mx = library("mlx.core", "mlx", MENDING)
-        loader, caches = (library(name, "mlx", MENDING) for name in ("mlx_lm", "mlx_lm.models.cache"))
+        self._mx = library("mlx.core", "SHOPFLOOR_RUNTIME=mlx", MENDING)
+        loader, caches = (library(name, "SHOPFLOOR_RUNTIME=mlx", MENDING) for name in ("mlx_lm", "mlx_lm.models.cache"))
         self._new_cache: Any = caches.make_prompt_cache
         try:
             loaded = loader.load(location)
@@ -216,7 +216,8 @@ class MlxModel:
         if ask.schema is None and ask.options.grammar is None:
             return None
         guidance, bridge, gbnf = (
-            library(name, "mlx", MENDING) for name in ("llguidance", "llguidance.hf", "llguidance.gbnf_to_lark")
+            library(name, "SHOPFLOOR_RUNTIME=mlx", MENDING)
+            for name in ("llguidance", "llguidance.hf", "llguidance.gbnf_to_lark")
         )
         if self._grammar_tokenizer is None:
             self._grammar_tokenizer = bridge.from_tokenizer(self._tokenizer._tokenizer)

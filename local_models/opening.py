@@ -69,7 +69,7 @@ def _choose(settings: Settings, adapter_path: Path | None, adapters: Adapters) -
         check_fit(one, source.header, source.sha256)
     loaded = {one.identity: one.path for one in adapters.values()}
     places = list(loaded)
-    form = _form(source, settings)
+    form = served_form(source, settings)
     options, header = _options(source, settings, form)
     check_room(header, options, room_for_model(settings))
     options = replace(options, adapter=adapter_path, adapters=tuple(loaded.values()))
@@ -98,11 +98,12 @@ def model_need(settings: Settings) -> Need:
         ModelMissingError: the file is absent, damaged, or does not state its sizes.
     """
     source = open_model_file(find_model(settings), settings.models_path)
-    options, header = _options(source, settings, _form(source, settings))
+    options, header = _options(source, settings, served_form(source, settings))
     return need_of(header, options)
 
 
-def _form(source: ModelFile, settings: Settings) -> Path | None:
+def served_form(source: ModelFile, settings: Settings) -> Path | None:
+    """The faster form of a model that is served in its place; None: as shipped, by choice or as none is ready."""
     return prepared_form(source, settings.models_path) if settings.model_form != "shipped" else None
 
 

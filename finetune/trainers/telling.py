@@ -1,14 +1,14 @@
 """How far a library's own trainer is, kept and printed; the lines are those of ``finetune/lora/process.py``."""
 
-import importlib
 import time
 from typing import Any
 
 import psutil
 
-from shopfloor.errors import ConfigError, ShopfloorError
+from shopfloor.errors import ShopfloorError
 from shopfloor.finetune.lora.job import Finished, Progress, TrainJob
 from shopfloor.finetune.lora.process import MB, check_memory, say, wait_while_paused
+from shopfloor.local_models.libraries import library
 
 
 class Teller:
@@ -79,9 +79,4 @@ def needed(name: str, environment: str) -> Any:
     Raises:
         ConfigError: it is not installed, or this machine lacks what it needs.
     """
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError, RuntimeError) as error:
-        raise ConfigError(
-            f"training needs the library {name} ({error}): run `shopfloor train --install {environment}`"
-        ) from error
+    return library(name, "training", f"run `shopfloor train --install {environment}`")

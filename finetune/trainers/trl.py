@@ -18,6 +18,7 @@ from shopfloor.finetune.lora.job import Finished, TrainJob
 from shopfloor.finetune.lora.process import fingerprint, put_in_place, run
 from shopfloor.finetune.trainers.rows import Row, examples_of, read_rows
 from shopfloor.finetune.trainers.telling import Teller, needed
+from shopfloor.local_models.hf_files import four_bits
 
 STATE = "trainer_state.json"  # transformers writes it last but for its own settings
 MARK = "of.txt"
@@ -208,12 +209,7 @@ def _base(job: TrainJob) -> Any:
     if job.recipe.precision == "nf4":
         if not torch.cuda.is_available():
             raise ConfigError("QLoRA in NF4 needs CUDA, which this machine lacks: set the precision to bfloat16")
-        loading["quantization_config"] = transformers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
+        loading["quantization_config"] = four_bits(torch.bfloat16)
         loading["device_map"] = {"": 0}
     try:
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shopfloor.local_models.fit_shapes import Shape, shape_named
-from shopfloor.local_models.hf_files import library
+from shopfloor.local_models.hf_files import four_bits, library
 
 NAME = "TinyLlama-1.1B-Chat"
 RANK = 8
@@ -45,16 +45,10 @@ def train(shape: Shape, folder: Path, tokens: int) -> dict[str, float]:
     """Load the base in four bits and make the steps on one row of ``tokens``; seconds, MB and losses."""
     torch, transformers, peft = library("torch"), library("transformers"), library("peft")
     torch.manual_seed(0)
-    four_bits = transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     began = time.perf_counter()
     base = transformers.LlamaForCausalLM.from_pretrained(
-        str(folder), quantization_config=four_bits, dtype=torch.bfloat16, device_map={"": device}
+        str(folder), quantization_config=four_bits(torch.bfloat16), dtype=torch.bfloat16, device_map={"": device}
     )
     loading = time.perf_counter() - began
     base = peft.prepare_model_for_kbit_training(base, use_gradient_checkpointing=True)

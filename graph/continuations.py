@@ -13,7 +13,7 @@ from shopfloor.graph.replies import LANGUAGE, Replies
 from shopfloor.graph.state import Memory
 
 MOST_PRODUCTS = 6
-_LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hmm|right|what about|how about|how many of)\b[,. ]*)*"
+_LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hm+|oh|ah|nah|no|nope|no wait|wait|actually|fine|right|what about|how about|how many of)\b[,. ]*)*"
 _TAIL = r"(?: (?:then|instead|please|maybe|rather|there|of (?:them|it|those)|pieces|pairs|units))*$"
 _NUMBER = re.compile(rf"{_LEAD}(?:in )?(?:a |an |the |size |for |only |just )*(?P<number>\d{{1,3}}(?:\.5)?){_TAIL}")
 _MATTER = frozenset({"order_status"})

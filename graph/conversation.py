@@ -7,6 +7,16 @@ it in Tokyo?", "yes"); :func:`plan_route` turns the local router's route into ta
 import re
 
 from shopfloor.graph import cues
+from shopfloor.graph.acting import contradicts
+from shopfloor.graph.acts import Reading
+from shopfloor.graph.bare import (
+    kind_alone,
+    kind_in_place,
+    named_side_by_side,
+    place_and_size,
+    sum_of_two,
+    which_of_the_stores,
+)
 from shopfloor.graph.continuations import (
     in_colour,
     narrowed,
@@ -19,6 +29,7 @@ from shopfloor.graph.continuations import (
 )
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.mixed import count_in, depends, split_mixed, without_count
+from shopfloor.graph.pending import named_what_was_asked, pending_answer
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
@@ -34,29 +45,38 @@ from shopfloor.graph.questions import (
     takes_it,
     which_store,
 )
-from shopfloor.graph.references import option_in, own_size, points_past, shown_in, size_beside
-from shopfloor.graph.replies import OUT_OF_SCOPE, Replies
-from shopfloor.graph.state import InventoryTask, Memory, Pending
+from shopfloor.graph.references import own_size, points_past, shown_in, size_beside
+from shopfloor.graph.replies import LANGUAGE, OUT_OF_SCOPE, Replies
+from shopfloor.graph.spelling import is_foreign
+from shopfloor.graph.state import InventoryTask, Memory
 from shopfloor.tools.schemas import Route, RouteInfo
 
 _MOST_STOCK_TASKS = 3
-_NAMING_WORDS = 6
+_UNSURE = 0.8
+_SELLS = re.compile(
+    r"\b(?:do|does) (?:you|u|ya|the shop|this shop) (?:guys )?(?:also |even )?(?:sell|have|carry|stock|do)\b|\bgot any\b"
+)
 _IN_STOCK_IN = re.compile(r"\b(in stock|available|you (?:have|carry|sell)|on the shelf|pick up)\b", re.IGNORECASE)
 
 
-def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> Plan | None:
-    """Decide a message that the conversation explains; None leaves it to the router."""
+def follow_up(
+    text: str, memory: Memory, lexicon: Lexicon, replies: Replies, reading: Reading | None = None
+) -> Plan | None:
+    """Decide a message that the conversation explains; None leaves it to the router.
+
+    ``reading``: the message's act; rules without firm evidence give way to it.
+    """
     text = cues.corrected(text)
     lowered = cues.normal(text)
     if memory.pending is not None:
-        plan = _pending_answer(text, lowered, memory.pending)
+        plan = pending_answer(text, lowered, memory.pending)
         if plan is not None:
             return plan
-    small = replies.sure_kind(text)
+    small = LANGUAGE if is_foreign(text, lexicon) else replies.sure_kind(text)
     if small is not None:
         return _direct(small, "small talk")
     if memory.pending is not None and not memory.pending["options"]:
-        plan = _named(text, lowered, memory.pending)
+        plan = named_what_was_asked(text, lowered, memory.pending)
         if plan is not None:
             return plan
     matter = same_matter(text, lowered, memory, lexicon, replies)
@@ -67,11 +87,15 @@ def follow_up(text: str, memory: Memory, lexicon: Lexicon, replies: Replies) -> 
             _declined(lowered)
             or _sku_named(text, lowered, memory, lexicon)
             or goes_with(text, lowered, memory, lexicon)
+            or named_side_by_side(text, lowered, memory, lexicon)
+            or kind_in_place(text, lowered, memory, lexicon)
             or named_product(text, lowered, memory, lexicon)
             or store_question(text, lowered, memory, lexicon)
         )
     for rule in _RULES:
         plan = rule(text, lowered, memory, lexicon)
+        if plan is not None and reading is not None and rule in _WEAK and contradicts(reading, plan):
+            continue
         if plan is not None and not (rule is product_question and _elsewhere(text, lowered, replies)):
             return plan
     return _agreed(lowered, memory) or _declined(lowered)
@@ -99,6 +123,8 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     elif route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and _bare_value(text, memory, lexicon):
         task = recommend_task(text, refine=True)
         return rule_plan("recommendation", "a word of the shop's products after a list", recommend=task)
+    if _SELLS.search(lowered) and _asks_for_a_thing(route, text, memory, info, lexicon, replies):
+        route, decided["reason"] = "recommendation", "asked whether the shop has such a thing"
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
     if route == "recommendation":
@@ -123,48 +149,16 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     return Plan(route, recommend=task, inventory=(then,), **decided)  # pyright: ignore[reportArgumentType]
 
 
-def _pending_answer(text: str, lowered: str, pending: Pending) -> Plan | None:
-    options = pending["options"]
-    if cues.says_no(lowered):
-        return _direct("declined", "declined the question")
-    if cues.says_yes(lowered) and len(options) != 1:
-        return _direct("which" if options else "unclear", "yes to a question that needs a choice")
-    chosen: str | None = None
-    if cues.says_yes(lowered):
-        chosen = options[0]
-    elif options and cues.is_short(text) and not (cues.is_question(lowered) and len(cues.words(text)) > 3):
-        chosen = option_in(text, options)
-    if chosen is None:
-        return None
-    value = pending["values"][options.index(chosen)]
-    if pending["about"] == "place":
-        task = inventory_task(_with_place(pending, value), sku=pending["sku"], city=value, size=pending["size"])
-    else:
-        question = _replaced(pending, value) or pending["question"]
-        task = inventory_task(question, sku=value, city=pending["city"], size=pending["size"])
-    return rule_plan("inventory", f"chose {chosen}", inventory=(task,))
-
-
-def _named(text: str, lowered: str, pending: Pending) -> Plan | None:
-    """An open "which product?" or "where are you?": a short message is the name."""
-    if len(cues.words(text)) > _NAMING_WORDS or cues.asks_stock(lowered) or cues.refines(lowered):
-        return None
-    question = f"{text}: {pending['question']}" if pending["about"] == "product" else _with_place(pending, text)
-    task = inventory_task(question, sku=pending["sku"], city=pending["city"], size=pending["size"])
-    return rule_plan("inventory", "named what was asked for", inventory=(task,))
-
-
-def _with_place(pending: Pending, place: str) -> str:
-    return _replaced(pending, place) or f"{pending['question'].rstrip(' ?.!')} in {place}?"
-
-
-def _replaced(pending: Pending, value: str) -> str | None:
-    """The question with its unclear part replaced; None where that part is not in it."""
-    unclear = pending["unclear"]
-    if not unclear:
-        return None
-    replaced, count = re.subn(re.escape(unclear), lambda _: value, pending["question"], count=1, flags=re.IGNORECASE)
-    return replaced if count else None
+def _asks_for_a_thing(
+    route: Route, text: str, memory: Memory, info: RouteInfo, lexicon: Lexicon, replies: Replies
+) -> bool:
+    """Whether "do you have …" asks for something of the range rather than about a store or what we spoke of."""
+    if lexicon.place_in(text) is not None or lexicon.service_in(text) is not None or lexicon.names_service(text):
+        return False
+    if route == "supervisor":
+        return replies.kind(text) == OUT_OF_SCOPE
+    about = cues.has_pronoun(cues.normal(text)) or lexicon.products_in(text) or lexicon.sku_in(text)
+    return route == "inventory" and not about and info.confidence < _UNSURE and not cues.asks_where(cues.normal(text))
 
 
 def _sku_named(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -368,13 +362,18 @@ def _size(memory: Memory) -> str | None:
 _RULES = (
     _sku_named,
     which_store,
+    which_of_the_stores,
     store_question,
     goes_with,
+    named_side_by_side,
     named_product,
+    kind_in_place,
     together,
+    sum_of_two,
     number_alone,
     online,
     in_colour,
+    kind_alone,
     narrowed,
     same_of_another,
     for_others,
@@ -388,8 +387,10 @@ _RULES = (
     named_otherwise,
     product_question,
     _stock_of_focus,
+    place_and_size,
     _refinement,
 )
+_WEAK = frozenset({one_thing, superlative, _compared, product_question, _refinement, _stock_of_focus, narrowed})
 
 
 def _direct(kind: str, reason: str) -> Plan:

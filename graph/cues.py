@@ -7,7 +7,7 @@ MAX_FOLLOW_UP_WORDS = 12
 _STOCK = re.compile(
     r"\b(which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
     r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
-    r"|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)\b"
+    r"|which (one|of (the|them|those|these)( two| three)?) (has|have|stocks?|carr(y|ies)|sells?) (it|them|one|any)\b|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell) (it|this|that|them|these|those|one|any)\b|(?<!how long does )\bkeep (it|this|that|them|these|those|one|any)\b(?! (hot|cold|warm|cool|dry|fresh|clean|safe))"
     r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|everything|all of it|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
 _PRONOUN = re.compile(
@@ -23,7 +23,7 @@ _CHEAPER = re.compile(
 _COMPARATIVE = re.compile(
     r"\b(warmer|lighter|bigger|smaller|larger|longer|shorter|nicer|better|darker|brighter|thicker|thinner|heavier|softer"
     r"|dressier|smarter|simpler|stronger|tougher|faster|quieter|newer|older|looser|tighter|wider|narrower|fancier|cosier"
-    r"|more \w+|less \w+|dearer|pricier)\b"
+    r"|more (?!on\b|about\b|info|details?\b)\w+|less \w+|dearer|pricier)\b"
 )
 _OTHERS = re.compile(
     r"\b((something|anything|someth) (else|different|similar|like (it|this|that|the))|(any )?other (options?|ones?|colou?rs?"
@@ -61,7 +61,7 @@ _ALSO = re.compile(
     r"^(?!.*\b(thanks?|you|me|bye)\b)(and |ok |oh |maybe )*([\w-]+ ){1,4}(too|also|as well)$|^and (a |an |some |maybe )*([\w-]+ ?){1,3}$"
 )
 _FOR_WHOM = re.compile(
-    r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
+    r"^(and |but |also |or |what about |how about |maybe |it'?s |something |one |ones )*for (?!how\b|what\b|which\b)(a |an |my |the |his |her )?(\w+,? ){0,5}\w+$"
 )
 _IN_WHAT = re.compile(
     r"^(and |but |or |also |then |ok |okay |maybe |what about |how about |do you have |have you got |you have |got |is there |are there |can i get |i'?d (like|prefer|want) )*"
@@ -71,7 +71,7 @@ _WHAT_ABOUT = re.compile(
     r"^(and |ok |okay |so |hmm |well |then |cool |great |right |nice |fine |any |one |some |got any |got one |have one |is there any |is there one |are there any |do you have any |do you have one )*(what about|how about|and|or|also|maybe|in|at|near) (in |at |near |the )*(?P<what>.+)$"
 )
 _DETAILS = re.compile(
-    r"\b(tell me( more| about)?|more about|more info\w*|details?|describe|what('s| is) (it|that|this) (like|made)|made of"
+    r"\b(tell me( more| about)?|more (about|on)|more info\w*|details?|describe|what('s| is) (it|that|this) (like|made)|made of"
     r"|material|how much (is|are|does|do|would)|what('s| is| are)? the price|price of|what does (it|that) cost|which colou?rs?|what colou?rs?"
     r"|what sizes?|which sizes?)\b"
 )
@@ -116,6 +116,7 @@ _CORRECTS = re.compile(
     r"(?:i (?:mean|meant)\s+)?|i meant\s+|make that\s+|(?:(?:let'?s )?(?:go )?|ok(?:ay)?,? )back to (?=the |those |these |my )(?:the |those |these |my )?)+",
     re.IGNORECASE,
 )
+_HESITATES = re.compile(r"(?:,\s*)?\b(?:u+[hm]+|e+r+m?|you know)\b,?(?=\s|$)", re.IGNORECASE)
 _QUESTION = re.compile(
     r"^(?:(?:so|and|but|ok|okay|hmm|well|also|then|great|thanks|cool)\b[ ,]*)*"
     r"(is|are|was|does|do|did|can|could|will|would|has|have|what|what's|whats|which|how|hw|who|whose|where|when|for how|in what|at what|isn't|doesn't|won't)\b"
@@ -125,6 +126,9 @@ _STOCK_ITSELF = re.compile(
     r"|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)|(it|this|that|they|these|those|one) (in|at|near|also in|there))\b"
 )
 
+_IN_A_PACK = re.compile(
+    r"\bhow many [\w ]{0,20}?\b(?:are |come |is |do i get )?(?:there )?(?:in|per) (?:(?:a|an|one|each|the|every) )?(?:pack|box|set|pair|bag|case|bottle|kit|roll|bundle|packet)s?\b"
+)
 SPLIT = re.compile(
     r"[,;.?!]+\s+(?:and |also |then |plus )*|\s+(?:and|also|plus)\s+(?=(?:is|are|do|does|can|could|have|has|how|which|where|what|if|whether"
     r"|tell|check|see|let|recommend|suggest|show|find|i)\b)",
@@ -149,7 +153,7 @@ def is_short(text: str) -> bool:
 
 def corrected(text: str) -> str:
     """A message without the words that only take back the last one: "sorry, I meant Vancouver"."""
-    rest = _CORRECTS.sub("", text.strip())
+    rest = _CORRECTS.sub("", _HESITATES.sub("", text.strip()))
     return rest if words(rest) else text
 
 
@@ -165,7 +169,7 @@ def stock_words(text: str) -> bool:
 
 def asks_stock(text: str) -> bool:
     """Asks whether, where or how many there are."""
-    return _STOCK.search(text) is not None
+    return _STOCK.search(_IN_A_PACK.sub(" ", text)) is not None
 
 
 def has_pronoun(text: str) -> bool:
@@ -207,6 +211,12 @@ def without_owned(text: str) -> str:
     parts = re.split(r"(?<=[.!?;])\s+", text.strip())
     kept = [part for part in parts if _OWNED.match(part) is None]
     return " ".join(kept) if kept else text
+
+
+def without_self(text: str) -> str:
+    """A change of a wish without "for me", which says nothing new of the person: too heavy for me."""
+    left = re.sub(r"\s*\bfor me\b(?! and\b)", "", text, flags=re.IGNORECASE)
+    return left if words(left) else text
 
 
 def for_grown_ups(text: str) -> str:

@@ -19,6 +19,7 @@ FROM products p
 WHERE p.active = 1 AND p.sku IN (SELECT value FROM json_each(?))
 """
 _SHORT_DESCRIPTION = 320
+_LONGEST_TRAIT = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,14 @@ class ProductFacts:
             colour=", ".join(self.colours) or None,
             category=self.category,
             sizes=list(self.sizes),
+            traits=self.traits,
         )
+
+    @property
+    def traits(self) -> dict[str, str]:
+        """The row's other columns, those that are prose left out."""
+        own = {"brand": self.brand or "", "gender": self.gender or ""}
+        return {name: value for name, value in (*self.attributes, *own.items()) if 0 < len(value) <= _LONGEST_TRAIT}
 
 
 def read_facts(connection: sqlite3.Connection, skus: Sequence[str]) -> list[ProductFacts]:

@@ -1,6 +1,6 @@
 """What a turn will do: a route, the agents' tasks, or a direct reply."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shopfloor.graph import cues
 from shopfloor.graph.state import Decision, InventoryTask, RecommendTask
@@ -31,6 +31,10 @@ class Plan:
     text: str | None = None
     skus: tuple[str, ...] = ()
     asked: str | None = None
+
+    def answering(self, question: str) -> "Plan":
+        """The same plan for a question in other words than the shopper's."""
+        return replace(self, asked=question)
 
     @property
     def decision(self) -> Decision:
@@ -73,7 +77,7 @@ def recommend_task(
     call_id: str | None = None,
 ) -> RecommendTask:
     """A recommendation agent's task."""
-    said = cues.for_grown_ups(text)
+    said = cues.for_grown_ups(cues.without_self(text) if refine else text)
     return RecommendTask(text=said, count=count, city=city, refine=refine, explain=explain, like=like, call_id=call_id)
 
 

@@ -6,6 +6,7 @@ Pure functions with the conversation's other rules (:mod:`shopfloor.graph.conver
 import re
 
 from shopfloor.graph import cues
+from shopfloor.graph.acting import store_task
 from shopfloor.graph.aspects import aspects_in, comparison_in, content_words, speaks_of_product
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
@@ -29,11 +30,15 @@ _HAS = re.compile(r"\b(do|does|have|has) (you|they|it|u|we) (still |also |even )
 _SOMEWHERE = re.compile(
     r"(?<!come)(?<!comes)\b (in|at|near) [A-Z][\w'-]{3,}[ ?.!]*$"
 )  # a place we don't know is still one
+_HOURS = re.compile(
+    r"\b(?:(?:un)?till?|from) (?:what time|when)\b|\bwhat time\b|\bwhen do(?:es)? (?:they|it) (?:shut|close|open)\b"
+)
 _THERE = re.compile(r"\b(?:there|(?:at|in) (?:that|this) (?:store|shop|branch))\b", re.IGNORECASE)
 _OF_THE_SHOP = re.compile(
     r"^(?:so |and |ok |okay )*(?:what|which|anything|how many)(?: (?:else|products?|items?|things?|articles?|of our \w+))*"
     r" (?:will |would |is |are |'s |going to |gonna |likely to |about to )*(?:sells? out|sold out|runs? out|run(?:ning)? (?:out|low)|out of stock|gone|low|needs? re-?ordering)\b"
 )
+_ANOTHER = re.compile(r"\b(what|anything|something|who) else\b|\bwhat other\b|\b(what|how) about (a|an|some)\b")
 _THEY = re.compile(r"\b(they|there|that (store|shop)|does it have)\b")
 _GOES_WITH = re.compile(
     r"\b(?:(?:that |which |to )?(?:would |will )?(?:go(?:es)?|wear|works?|looks? good) (?:well )?with|to match|match(?:es|ing)?|pairs? with)"
@@ -41,6 +46,9 @@ _GOES_WITH = re.compile(
 )
 _MOST_STORE = re.compile(
     r"\bwhich (one|store|shop|branch|city|town|place|location|of (them|these|those))?( of (them|these|those))? ?has (the )?(more|most|fewest|least)\b"
+)
+_MOST_OF_SIZES = re.compile(
+    r"\b(biggest|largest|smallest|longest|shortest|max(imum)?|min(imum)?) (size|length|number)s?\b(?! (store|shop))"
 )
 _INSISTS = re.compile(r"\b(it|that|this|they) (only )?(costs?|is|are|should be|was)( only)? [^a-z]{0,3}\d")
 _BARE = re.compile(
@@ -145,6 +153,10 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
     if not cues.is_short(text):
         return None
     comparison = comparison_in(lowered)
+    if _MOST_OF_SIZES.search(lowered) and memory.focus_sku is not None and not _WHOLE_SHOP.search(lowered):
+        return rule_plan(
+            "supervisor", "asked for one fact of what we spoke of", reply="details", skus=(memory.focus_sku,)
+        )
     if comparison is not None and _WHOLE_SHOP.search(lowered) and not cues.asks_stock(lowered):
         if lexicon.names_product(text) or lexicon.place_in(text):
             return None
@@ -155,7 +167,10 @@ def superlative(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return _most_of_its_kind(text, lowered, memory, lexicon) if comparison is not None else None
     if comparison is None or re.match(r"(something|anything|one|show|ok something|maybe)\b", lowered):
         return None
-    asked = cues.compares(lowered) or re.search(r"\b(which|what|who)\b", lowered) is not None
+    asked = cues.compares(lowered) or re.search(
+        r"\b(which|what|who)\b|\bof (the (two|three)|them|these|those)\b", lowered
+    )
+    asked = bool(asked)
     picked = comparison.word.split()[0].endswith("est") or comparison.word.startswith(("most", "least"))
     if asked or (picked and len(cues.words(text)) <= 6):
         if cues.asks_stock(lowered) or lexicon.place_in(text) is not None:
@@ -196,7 +211,7 @@ def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) 
         return rule_plan("supervisor", "disputed a price", reply="details", skus=(memory.focus_sku,))
     if lexicon.place_in(text) is not None or _WISH.search(lowered) or _asks_stock(lowered):
         return None
-    if _OF_THE_SHOP.search(lowered):
+    if _OF_THE_SHOP.search(lowered) or _ANOTHER.search(lowered):
         return None
     if cues.refines(lowered) and (_SHOP_ASKED.search(lowered) or not cues.is_question(lowered)):
         return None
@@ -244,8 +259,9 @@ def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) ->
         return None
     store = memory.focus.get("store_id")
     asked = _STORE.search(lowered) is not None or lexicon.names_service(text)
-    if place is None and asked and (store or _city(memory)) and not cues.asks_stock(lowered):
-        task = inventory_task(text, city=_city(memory), store_id=store)
+    hours = _HOURS.search(lowered) is not None
+    if place is None and (hours or (asked and not cues.asks_stock(lowered))) and (store or _city(memory)):
+        task = store_task(text, memory, lexicon) if hours else inventory_task(text, city=_city(memory), store_id=store)
         return rule_plan("inventory", "asked about the store we spoke of", inventory=(task,))
     about = cues.what_about(lowered)
     before = memory.last_text

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
+from shopfloor.graph.aspects import Comparison, comparison_in, rank
 from shopfloor.graph.cues import normal, words
 from shopfloor.graph.lexicon import Lexicon
 from shopfloor.graph.state import Memory, ShownItem
@@ -34,7 +35,9 @@ _LAST = re.compile(r"\b(the|that|your) last( one)?\b(?! (time|order|week|month|y
 _ENDS = r"( one)?(?= (?:in|at|is|are|you|please|near|of|available)\b|$)"
 _CHEAPEST = re.compile(rf"\bthe (cheapest|cheaper|least expensive|less expensive|lowest[- ]priced){_ENDS}")
 _DEAREST = re.compile(rf"\bthe (dearest|most expensive|priciest){_ENDS}")
-_DEFINITE = re.compile(r"\b(the|that|this|your)\b")
+_DEFINITE = re.compile(r"\b(the|that|this|those|these|your)\b|\bones\b")
+_ADJECTIVE_ONE = re.compile(r"\b(?:the|that|this|your) (?P<word>[a-z-]+) (?:ones?|pair|version|model)\b")
+_SEVERAL = re.compile(r"\b(and|or|vs|versus|between|than)\b")
 _FUZZY = 86
 _AROUND_SIZES = frozenset({"and", "or", "in", "at", "near", "the", "a", "an", "size", "please", "what", "about", "ok"})
 
@@ -95,7 +98,33 @@ def shown_in(text: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
         return [min(priced, key=lambda item: item["price"] or 0.0)]
     if priced and _DEAREST.search(lowered):
         return [max(priced, key=lambda item: item["price"] or 0.0)]
-    return _by_name(lowered, shown)
+    return _by_name(lowered, shown) or _by_degree(lowered, shown)
+
+
+def _by_degree(lowered: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
+    """The cheap one, the light one: the one that is the most so of what is shown."""
+    match = _ADJECTIVE_ONE.search(lowered)
+    comparison = _most(match["word"]) if match is not None else None
+    if comparison is None:
+        return []
+    judged: list[tuple[float, ShownItem]] = []
+    for item in shown:
+        columns = {"price": str(item["price"] or ""), **item.get("traits", {})}
+        places = [
+            place
+            for column, value in columns.items()
+            if comparison.aspect.owns(column) and (place := rank(comparison, column, value)) is not None
+        ]
+        judged += [(places[0], item)] if places else []
+    judged.sort(key=lambda one: -one[0])
+    clear = len(judged) > 1 and judged[0][0] > judged[1][0]
+    return [judged[0][1]] if clear else []
+
+
+def _most(word: str) -> Comparison | None:
+    """The comparison of a plain adjective: cheapest for cheap, biggest for big, heaviest for heavy."""
+    forms = (f"{word}est", f"{word}st", f"{word}{word[-1]}est", f"{word.removesuffix('y')}iest", f"most {word}", word)
+    return next((found for form in forms if (found := comparison_in(form)) is not None), None)
 
 
 def _by_name(lowered: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
@@ -107,14 +136,21 @@ def _by_name(lowered: str, shown: Sequence[ShownItem]) -> list[ShownItem]:
     said = set(words(lowered))
     found: list[ShownItem] = []
     for item in shown:
-        own = set(words(f"{item['name']} {item['colour'] or ''}"))
+        own = _own_words(item)
         others: set[str] = set()
         for other in shown:
             if other["sku"] != item["sku"]:
-                others |= set(words(f"{other['name']} {other['colour'] or ''}"))
+                others |= _own_words(other)
         if said & {word for word in own - others if len(word) > 2}:
             found.append(item)
-    return found if len(found) == 1 else []
+    several = len(found) < len(shown) or len(found) == 2
+    return found if len(found) == 1 or (several and _SEVERAL.search(lowered)) else []
+
+
+def _own_words(item: ShownItem) -> set[str]:
+    """Words of a product's name, colours and columns."""
+    said = " ".join([item["name"], item["colour"] or "", *item.get("traits", {}).values()])
+    return {word for word in words(said.replace("-", " ")) if not word.isdecimal()}
 
 
 def option_in(text: str, options: Sequence[str]) -> str | None:

@@ -19,7 +19,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _SHORTEST = 4  # letters
 _LONG = 8  # letters; from here on two slips are forgiven
 _LONG_PLACE = 7
+_FOREIGN_WORDS = 3
 _SHORTEST_PLACE = 5
+_SHORTEST_LONG_PLACE = 7
 _LONGEST_TEXT = 400  # characters; longer texts are no chat lines
 
 
@@ -27,12 +29,31 @@ def mended(text: str, lexicon: Lexicon) -> str:
     """The text with slips in its function words and in the names of the shop's cities put right."""
     if len(text) > _LONGEST_TEXT:
         return text
-    return _WORD.sub(lambda found: _mended(found[0], lexicon), text)
+    return _WORD.sub(lambda found: _mended(found[0], lexicon), _with_long_places(text, lexicon))
+
+
+def _with_long_places(text: str, lexicon: Lexicon) -> str:
+    """The text with slips in the shop's places of several words put right, whatever each word alone may mean: cap town."""
+    for place in sorted(place for place in lexicon.places if " " in place and len(place) >= _SHORTEST_LONG_PLACE):
+        words = place.split()
+        for found in re.finditer(rf"(?=\b({_WORD.pattern}(?: {_WORD.pattern}){{{len(words) - 1}}})\b)", text):
+            said = found[1].casefold()
+            if said != place and said[0] == place[0] and OSA.distance(said, place, score_cutoff=1) <= 1:
+                return text[: found.start(1)] + place.title() + text[found.end(1) :]
+    return text
 
 
 def understood(text: str, lexicon: Lexicon, replies: Replies) -> str:
     """The text as the rules read it: mended, unless it is in another language."""
-    return text if replies.language_reply(text) is not None else mended(text, lexicon)
+    return text if replies.language_reply(text) is not None or is_foreign(text, lexicon) else mended(text, lexicon)
+
+
+def is_foreign(text: str, lexicon: Lexicon) -> bool:
+    """Whether no word of a message is English's or the shop's, and some have letters that English has not."""
+    said = [found[0].casefold() for found in _WORD.finditer(text)]
+    if len(said) < _FOREIGN_WORDS or not any(ord(letter) > 0x7F for word in said for letter in word):
+        return False
+    return not any(_is_known(word, lexicon) for word in said if len(word) > 1)
 
 
 def _mended(word: str, lexicon: Lexicon) -> str:

@@ -44,7 +44,7 @@ class ShopContext:
 
 
 class ShownItem(TypedDict):
-    """A product on the shopper's screen."""
+    """A product on the shopper's screen. ``traits``: its row's other columns, as text."""
 
     sku: str
     name: str
@@ -53,6 +53,7 @@ class ShownItem(TypedDict):
     colour: str | None
     category: str | None
     sizes: list[str]
+    traits: NotRequired[dict[str, str]]
 
 
 class Focus(TypedDict, total=False):

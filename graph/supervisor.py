@@ -14,6 +14,8 @@ from pydantic import JsonValue, ValidationError
 
 from shopfloor.errors import ModelError, SupervisorError
 from shopfloor.graph import cues
+from shopfloor.graph.acting import plan_of_act
+from shopfloor.graph.acts import read_act
 from shopfloor.graph.conversation import follow_up, plan_route, split_mixed
 from shopfloor.graph.gemini import TOOLS, CheckInventory, Gemini, ProductDetails, Recommend
 from shopfloor.graph.grounding import Facts, grounded
@@ -117,15 +119,19 @@ class Supervisor:
 
     async def _local(self, turn: Turn) -> tuple[Plan, Exposure | None]:
         said = understood(turn.text, self.lexicon, self._replies)
-        plan = follow_up(said, turn.memory, self.lexicon, self._replies)
+        text = cues.corrected(said)
+        talking = bool(turn.memory.last_text)
+        reading = read_act(text, self.lexicon) if talking else None
+        plan = follow_up(said, turn.memory, self.lexicon, self._replies, reading)
         if plan is not None:
             return plan, None
-        text = cues.corrected(said)
         router, exposure = self._router, None
         if isinstance(router, SharesUsers):
             router, exposure = router.side_for(turn.who)
         info = await self._route(router, text)
-        return plan_route(text, info, turn.memory, self.lexicon, self._replies), exposure
+        if reading is not None:
+            plan = plan_of_act(reading, info, text, turn.memory, self.lexicon, self._replies)
+        return plan or plan_route(text, info, turn.memory, self.lexicon, self._replies), exposure
 
     async def _route(self, router: Router | None, text: str) -> RouteInfo:
         """The router's route; by the words alone where it is not there or not in time."""

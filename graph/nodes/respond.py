@@ -22,6 +22,7 @@ from shopfloor.graph.state import (
     Finding,
     ShopContext,
     ShopState,
+    ShownItem,
     Tokens,
     last_human,
     memory_of,
@@ -62,11 +63,12 @@ class RespondNode:
         trace_id = state.get("trace_id", "")
         await shop.recorder.finish(TurnEnd(trace_id, context.user, text, decision, degraded, findings, timings, usage))
         remembered = remember(memory_of(state), decision, findings, facts)
+        shown = await _with_traits(remembered.shown, shop)
         metadata = _metadata(trace_id, decision, findings, degraded, timings, usage, remembered.options, shop)
         message = AIMessage(text, response_metadata=metadata)
         return {
             "messages": [*_forgotten(state.get("messages") or [], self._settings.history_messages), message],
-            "shown": remembered.shown,
+            "shown": shown,
             "focus": remembered.focus,
             "parsed": remembered.parsed,
             "pending": remembered.pending,
@@ -109,7 +111,8 @@ class RespondNode:
         asked = _asked(state, decision, shop)
         turn = sum(1 for message in messages if isinstance(message, AIMessage))
         if facts and decision["reply"] == "details":
-            return answer_about(facts[0], asked, _columns(shop, asked, facts))
+            answer = answer_about(facts[0], asked, _columns(shop, asked, facts))
+            return answer if facts[0].name in answer else f"{facts[0].name}: {answer}"
         if facts and decision["reply"] == "chosen":
             return (
                 f"{describe(facts[0])} I can't place orders from here, but I can check which store has it: "
@@ -137,6 +140,20 @@ async def _facts(decision: Decision, shop: Shop) -> list[ProductFacts]:
         return []
     skus = decision["skus"]
     return await shop.catalogue.read(lambda connection: read_facts(connection, skus))
+
+
+async def _with_traits(shown: list[ShownItem], shop: Shop) -> list[ShownItem]:
+    """What is on the screen with what its rows say beside: "the wool one" is told by it."""
+    new = [item["sku"] for item in shown if "traits" not in item]
+    if not new:
+        return shown
+    traits = {one.sku: one.traits for one in await shop.catalogue.read(lambda connection: read_facts(connection, new))}
+    told: list[ShownItem] = []
+    for item in shown:
+        copy = item.copy()
+        copy["traits"] = item.get("traits") or traits.get(item["sku"], {})
+        told.append(copy)
+    return told
 
 
 def _usage(findings: Sequence[Finding], tokens: Tokens | None) -> Usage:

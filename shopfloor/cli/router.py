@@ -17,12 +17,20 @@ becomes this shop's own head, in DATA/heads/router. Needs the extra `learn`.
 Example: shopfloor router train --rows my_messages.jsonl
 """
 
+ACTS_HELP = """Train the head that tells what a message does in a conversation (a new wish, a change, a stock question, …).
+
+It learns from templates of the package and knows no shop's words. Needs the extra `learn`.
+
+Example: shopfloor router acts --out head
+"""
+
 
 def register(app: typer.Typer) -> None:
     """Add the group ``router`` to the command line."""
     group = typer.Typer(no_args_is_help=True, help="Train and inspect the local router.")
     group.command("rows", help=ROWS_HELP)(rows)
     group.command("train", help=TRAIN_HELP)(train)
+    group.command("acts", help=ACTS_HELP)(acts)
     app.add_typer(group, name="router")
 
 
@@ -82,3 +90,33 @@ def train(
         return
     figures = ", ".join(f"{name} {value}" for name, value in head.card.metrics.items())
     typer.echo(f"Trained on {head.card.rows} rows ({figures or 'too few rows to hold any out'}); saved in {folder}.")
+
+
+def acts(
+    out: Annotated[Path | None, typer.Option(help="Folder of the head; empty: only its figures.")] = None,
+    withhold_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Dialogues (YAML) or messages (JSONL): list our rows too near to one of them. May be repeated."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the calibration's folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: the head's card.")] = False,
+) -> None:
+    """Make the rows, fit, save."""
+    from shopfloor.cli import print_json
+    from shopfloor.finetune.acts.training import near_rows, train_acts
+
+    if withhold_from:
+        near = near_rows(withhold_from)
+        typer.echo(f"{len(near)} rows are too near; hashes for withheld.txt:")
+        typer.echo("\n".join(near))
+        return
+    head = train_acts(seed=seed)
+    if out is not None:
+        head.save(out)
+    if as_json:
+        print_json(head.card.model_dump())
+        return
+    figures = ", ".join(f"{name} {value}" for name, value in head.card.metrics.items())
+    typer.echo(f"Trained on {head.card.rows} rows ({figures}){f'; saved in {out}' if out else ''}.")

@@ -1,0 +1,1 @@
+"""Rows and training of the head that tells what a message does in a conversation."""

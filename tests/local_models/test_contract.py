@@ -32,7 +32,7 @@ async def fresh_answer(backend: Runtime) -> float:
 async def assert_free(backend: Runtime, before_s: float) -> None:
     """An answer comes about as fast as before: what was abandoned, many times as much work, no longer runs."""
     assert (await backend.stats()).active == 0
-    assert await fresh_answer(backend) < 4 * before_s + 2.0
+    assert await fresh_answer(backend) < 4 * before_s + 8.0  # to their ends they would take half a minute and more
 
 
 async def test_streamed_equals_unstreamed(backend: Runtime) -> None:

@@ -22,7 +22,8 @@ from shopfloor.settings import Settings
 from shopfloor.store.database import Database
 from shopfloor.tools.recommendation.behaviour import Past, load_past
 from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
-from shopfloor.tools.recommendation.constraints import Fit, Mask, denied_colour_rows, fit
+from shopfloor.tools.recommendation.colour_rows import denied_colour_rows
+from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
 from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.explanation import stream_explanation
 from shopfloor.tools.recommendation.model_score import (
@@ -113,6 +114,11 @@ class RecommendationAgent:
     async def warm(self) -> tuple[Snapshot, Vocabulary]:
         """Read the catalogue's facets and words now rather than at the first request."""
         return await self._facets()
+
+    async def forget_texts(self) -> None:
+        """Let go of the words of requests that are remembered to be faster."""
+        if self._loaded is not None:
+            self._loaded[0].search.stemmer.forget()
 
     async def parse(self, query: RecommendQuery) -> ParsedRequest:
         """Only understand a request, in the light of the conversation."""
@@ -210,7 +216,9 @@ class RecommendationAgent:
         rows: NDArray[np.int64] = np.flatnonzero(fitting.mask)
         if "edge" in fitting.relaxed and len(rows):
             seen = [snapshot.row_of[sku] for sku in query.shown if sku in snapshot.row_of]
-            rows = _edge_row(parsed, snapshot, np.union1d(rows, np.asarray(seen, dtype=np.int64)))
+            if not np.isin(seen, rows).any():  # what is on the screen may be no such thing as is asked for now
+                rows = np.union1d(rows, np.asarray(seen, dtype=np.int64))
+            rows = _edge_row(parsed, snapshot, rows)
         candidates = self._rank(query, parsed, snapshot, past, rows) if len(rows) else ()
         shown_place = Place() if "place" in fitting.relaxed else place
         facts = load_facts(connection, [c.sku for c in candidates], parsed, shown_place, snapshot.has_stock)

@@ -5,7 +5,7 @@ import re
 _AGE = re.compile(
     r"(?:(?:aged?|turning|turns)\s+(?P<a>\d{1,2})(?!\w)(?:\s*(?:years?|yrs?)(?:\s+old)?)?|"
     r"(?P<b>\d{1,2})\s*-?\s*(?P<unit>years?|yrs?|y/?o|months?)(?!\w)(?:[\s-]*olds?)?|"
-    r"(?:\bis|\bturned|\bjust)\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?)]|and\b|now\b|he\b|she\b|who\b))|"
+    r"(?<!\bsize )(?<!\bwaist )(?:\bis|\bturned|\bjust)\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?)]|and\b|now\b|he\b|she\b|who\b))|"
     r"\b(?:son|daughter|boy|girl|kid|child|toddler|teenager|(?:grand)(?:son|daughter|child)|nephew|niece)"
     r"(?:\s*\(\s*|,\s*|\s+)(?P<d>\d{1,2})(?![\w.])(?!\s*(?:cm|eur|€|\$|£|pound|dollar|%)))"
 )
@@ -21,11 +21,17 @@ _HEIGHTS = {80: 1.0, 86: 1.5, 92: 2.0, 98: 3.0, 104: 4.0, 110: 5.0, 116: 6.0, 12
             146: 11.0, 152: 12.0, 158: 13.0, 164: 14.0}  # fmt: skip
 
 
+_YEARS = re.compile(r"\s*-?\s*(?:years?|yrs?|y/?o)\b")
+_CHILD = 18  # a number after "daughter," that is no younger is a size
+
+
 def read_age(text: str) -> tuple[float | None, str]:
     """The age of whom it is for, in years, and the text without it ("my daughter, 5 years" → 5.0)."""
     for match in _AGE.finditer(text):
         bare = match["b"] is not None and "old" not in match.group() and "y/o" not in match.group()
         if bare and _NOT_AGE.search(text[: match.start()]) and "for my" not in text[: match.start()]:
+            continue
+        if match["d"] is not None and int(match["d"]) >= _CHILD and not _YEARS.match(text, match.end()):
             continue
         value = float(match["a"] or match["b"] or match["c"] or match["d"])
         if (match["unit"] or "").startswith("month"):

@@ -1,6 +1,7 @@
 """A product's attributes, as the catalogue keeps them (a JSON object), made comparable."""
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from shopfloor.tools.recommendation.text import label_stems
 
 MAX_ATTRIBUTE_WORDS = 4
 COUNTED = frozenset({"sleep", "person", "people", "seat", "serve", "capacity persons"})  # for how many; a 1 is no flag
+_BELOW_ZERO = re.compile(r"-\d+(?:\.\d+)?")
 _TRUE = frozenset({"yes", "true", "1", "y", "t"})
 _FALSE = frozenset({"no", "false", "0", "n", "f", "none", "null", ""})
 _NOT_ATTRIBUTES = ("colour", "color", "url", "link", "image", "photo", "review", "rating", "price", "id", "date")
@@ -54,6 +56,8 @@ def _attribute_label(key: str) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def _attribute_value(part: str) -> str | None:
+    if _BELOW_ZERO.fullmatch(part.strip()):
+        return part.strip()
     plain = " ".join(label_stems(part))
     if plain in _TRUE:
         return "yes"

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from shopfloor.tools.recommendation.language import EMPTY_WORDS, KINDS, SAME
-from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.snapshot import THING_SHARE, Snapshot
 from shopfloor.tools.recommendation.text import Token, stem
 
 MIN_PART = 3  # letters of each part of a word that is taken apart
@@ -33,9 +33,24 @@ def _whole(first: Token, second: Token, text: str, snapshot: Snapshot) -> Token 
         return Token(word, form, first.start, second.end)
     if len(form) < 2 * MIN_PART or not form.isalpha() or not (form in snapshot.stems or form in KINDS):
         return None
-    if side_by_side(first.stem, second.stem, snapshot):
+    if form not in snapshot.stems:
+        if side_by_side(first.stem, second.stem, snapshot) or not _sold(form, snapshot):
+            return None
+    elif len(apart_rows(form, snapshot)) >= len(snapshot.stems[form]):
         return None
     return Token(word, form, first.start, second.end)
+
+
+def _sold(word: str, snapshot: Snapshot) -> bool:
+    """Whether the shop has what the word is also called."""
+    for name in KINDS[word]:
+        parts = name.split()
+        if len(parts) == 2 and side_by_side(parts[0], parts[1], snapshot):
+            return True
+        thing = snapshot.head_share.get(name, 0.0) >= THING_SHARE
+        if name in snapshot.stems and (thing or any(name in stems for stems in snapshot.category_stems.values())):
+            return True
+    return False
 
 
 def _parted(token: Token, snapshot: Snapshot) -> list[Token]:
@@ -55,6 +70,20 @@ def _parted(token: Token, snapshot: Snapshot) -> list[Token]:
             middle = token.start + cut
             return [Token(one, one, token.start, middle), Token(two, two, middle, token.end)]
     return [token]
+
+
+def apart_rows(word: str, snapshot: Snapshot) -> list[int]:
+    """Rows whose name has a word written as two: "candle stick" for candlestick."""
+    if len(word) < 2 * MIN_PART or not word.isalpha():
+        return []
+    out: list[int] = []
+    for cut in range(MIN_PART, len(word) - MIN_PART + 1):
+        one, two = word[:cut], word[cut:]
+        first, second = snapshot.stems.get(one), snapshot.stems.get(two)
+        if first is not None and second is not None:
+            both: list[int] = np.intersect1d(first, second)[:LOOKED_AT].tolist()
+            out += [row for row in both if (one, two) in pairwise(snapshot.name_stems[row])]
+    return out
 
 
 def side_by_side(one: str, two: str, snapshot: Snapshot) -> bool:

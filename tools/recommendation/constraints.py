@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.ages import age_range
+from shopfloor.tools.recommendation.colour_rows import colour_rows, denied_colour_rows, is_unwanted, shade_rows
 from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.kind_rows import gender_rows, kind_rows, named_rows, near_rows
-from shopfloor.tools.recommendation.language import ACTIVITIES, KINDRED, SHADES
+from shopfloor.tools.recommendation.language import ACTIVITIES, DATES, KINDRED, PRESENTS, SAME
 from shopfloor.tools.recommendation.measures import Measure, measure_rows
 from shopfloor.tools.recommendation.narrowing import (
     CHILDREN,
@@ -24,6 +25,7 @@ from shopfloor.tools.recommendation.narrowing import (
     free_rows,
     has_word,
     is_for_child,
+    name_rows,
     narrowed,
     text_rows,
     unsaid,
@@ -57,7 +59,6 @@ class Fit:
     unsaid: tuple[str, ...] = ()
 
 
-PRESENTS = frozenset({"gift", "present"})
 RELAX_ORDER = ("implied_price", "near_use", "occasion", "said", "shade", "measure", "attribute", "brand", "colour", "for_children", "price_near", "size", "price", "place", "age",
                "near_kind", "kind", "gender")  # fmt: skip
 ONLY_ALONE = frozenset({"for_children"})
@@ -81,12 +82,25 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
         other = _fit(near, snapshot, place, allowed)
         if not other.relaxed and has_word(other.mask, parsed, snapshot):
             return replace(other, mask=narrowed(other.mask, parsed, snapshot))
+        alike = _fit(
+            replace(near, near=(), occasion=None), snapshot, place, _with_all(parsed.modifiers, allowed, snapshot)
+        )
+        if alike.mask.any() and not alike.relaxed:
+            return alike
     mask = narrowed(found.mask, parsed, snapshot)
     if parsed.not_colours and mask.any() and not (mask & ~denied_colour_rows(parsed, snapshot)).any():
         return Fit(mask, (*found.relaxed, "not_colour"))
     if mask.any() and not found.relaxed and colour_unmet(mask, parsed, snapshot):
         return Fit(mask, ("colour_word",))
     return Fit(mask, found.relaxed, unsaid(mask, parsed, snapshot))
+
+
+def _with_all(words: Sequence[str], allowed: Mask | None, snapshot: Snapshot) -> Mask:
+    """Rows with all of several words before a thing in their name: "travel card …"; none for a single word."""
+    out = np.full(len(snapshot), len(words) > 1) if allowed is None else allowed & (len(words) > 1)
+    for word in words:
+        out &= name_rows(word, snapshot)
+    return out
 
 
 def _fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None, allowed: Mask | None) -> Fit:
@@ -244,7 +258,7 @@ def _kind_constraint(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
 def occasion_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask | None:
     """Rows made for the activities and season asked for, by name or attributes; None: nothing is, or none was asked."""
     asked = [word for word in dict.fromkeys((parsed.occasion or "", *parsed.terms)) if word in ACTIVITIES]
-    liked = [term for term in parsed.terms if term not in PRESENTS]
+    liked = [term for term in parsed.terms if term not in PRESENTS and term not in DATES]
     if liked and snapshot.search.scores(liked, np.arange(len(snapshot))).any():
         # "A gift for my dad, he likes cooking outdoors": what he likes decides, not what is sold as a gift.
         asked = [word for word in asked if word not in PRESENTS]
@@ -303,7 +317,8 @@ def _excluded(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     """Rows that no exclusion forbids (colours aside)."""
     bad = snapshot.mask(snapshot.brands[brand] for brand in parsed.not_brands if brand in snapshot.brands)
     bad |= snapshot.mask(snapshot.categories[name] for name in parsed.not_categories if name in snapshot.categories)
-    for word in (*parsed.not_terms, *(near for term in parsed.not_terms for near in KINDRED.get(term, ()))):
+    others = (near for term in parsed.not_terms for near in (*KINDRED.get(term, ()), *SAME.get(term, ())))
+    for word in dict.fromkeys((*parsed.not_terms, *(other for other in others if " " not in other))):
         bad |= text_rows(word, snapshot) & ~free_rows(word, snapshot)
     bad |= snapshot.mask(rows for pair in parsed.not_attributes for rows in _denied_postings(snapshot, *pair))
     bad |= snapshot.mask(
@@ -324,31 +339,6 @@ def _not_colours(parsed: ParsedRequest, snapshot: Snapshot) -> Constraint:
     wanted = [name for name in snapshot.colours if not is_unwanted(name, parsed.not_colours)]
     other = snapshot.mask(snapshot.colours[name] for name in wanted)
     return Constraint("not_colours", ~denied_colour_rows(parsed, snapshot) | other)
-
-
-def denied_colour_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
-    """Rows that also come in a colour that is not wanted."""
-    unwanted = [name for name in snapshot.colours if is_unwanted(name, parsed.not_colours)]
-    return snapshot.mask(snapshot.colours[name] for name in unwanted)
-
-
-def is_unwanted(colour: str, unwanted: Sequence[str]) -> bool:
-    """Whether a product's colour is one of the unwanted, their shades included ("not blue" forbids navy)."""
-    words = set(colour.split())
-    return any(words.issuperset(name.split()) or any(SHADES.get(word) == name for word in words) for name in unwanted)
-
-
-def colour_rows(colours: Sequence[str], snapshot: Snapshot) -> Mask:
-    """Rows in any of the colours by its own name: "blue" is also "dark blue", never "navy"."""
-    names = [name for name in snapshot.colours if any(set(name.split()).issuperset(c.split()) for c in colours)]
-    return snapshot.mask(snapshot.colours[name] for name in names)
-
-
-def shade_rows(colours: Sequence[str], snapshot: Snapshot) -> Mask:
-    """Rows whose colour is of the same family as one of the colours."""
-    families = {SHADES[word] for colour in colours for word in colour.split() if word in SHADES}
-    names = [name for name in snapshot.colours if any(SHADES.get(word) in families for word in name.split())]
-    return snapshot.mask(snapshot.colours[name] for name in names) | colour_rows(colours, snapshot)
 
 
 def _same_variant(exact: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:

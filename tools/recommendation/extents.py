@@ -12,9 +12,12 @@ from shopfloor.tools.recommendation.language import NUMBER_WORDS
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
+_COUNT = r"\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _PERSONS = re.compile(
-    r"\b(\d{1,2}|one|two|three|four|five|six|eight|ten)[\s-]*(?:people|persons?|man|men|adults|guests|of us)\b|"
-    r"\bfor (two|three|four|five|six|[2-9]|1\d)(?=\s*(?:$|[,.;!?](?!\d)|and\b|with\b|under\b))"
+    rf"\b({_COUNT})[\s-]*(?:people|persons?|man|men|adults|guests|sleepers?|campers?|friends|of us|of them)\b|"
+    rf"\b(?:family|party|group|team|crew) of ({_COUNT})\b|"
+    rf"\b(?:for|room for|space for) ({_COUNT})(?=\s*(?:$|[,.;!?](?!\d)|and\b|with\b|under\b))|"
+    rf"\b(?:sleep|seat|serve|hold|fit)(?:s|ing)?\s+(?:up to |at least |about )?({_COUNT})\b(?!\s*(?:-|to)?\s*\w*\d)"
 )
 
 
@@ -31,7 +34,7 @@ def room_for(text: str, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str,
     match = _PERSONS.search(text)
     if match is None or not (parsed.categories or parsed.head):
         return None
-    count = count_of(match.group(1) or match.group(2))
+    count = count_of(next(part for part in match.groups() if part))
     kind = kind_rows(parsed, snapshot)
     roomy = [
         (int(value), key, value)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shopfloor.tools.recommendation.compounds import apart_rows
 from shopfloor.tools.recommendation.language import FITS, KINDS, SAME
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
@@ -27,6 +28,8 @@ def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
         rows = phrase_rows("" if other else word, snapshot)
         for phrase in SAME.get(word, ()):
             rows |= phrase_rows(phrase, snapshot)
+        if word in snapshot.stems:
+            rows[apart_rows(word, snapshot)] = True
         out &= rows
     return out
 

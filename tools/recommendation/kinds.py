@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from shopfloor.tools.recommendation.compounds import side_by_side
 from shopfloor.tools.recommendation.degrees import MEASURED
 from shopfloor.tools.recommendation.language import (
     ACTIVITIES,
     BREAKS,
+    COMMON_WORDS,
     EMPTY_WORDS,
     GENDERS,
     KINDS,
@@ -28,6 +30,7 @@ _WEAK_CLAUSES = frozenset({"with", "without", "like", "which", "that", "who", "b
 _TELLING = frozenset({"with", "in", "of", "on"})  # what follows describes the thing
 _LONGEST_TELLING = 3  # words; more is a story
 _LONG_ENOUGH = 4  # letters of a word that may end a longer one
+_JOINED_WORDS = 6  # content words of a clause that are tried in pairs
 _MANY = 2  # times as many names: then that word is the thing
 _RATHER_SHARE = 0.2  # enough to be it where the last word is not
 _HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the thing, not its description
@@ -64,7 +67,8 @@ def find_kind(tokens: Sequence[Token], free: Sequence[int], snapshot: Snapshot, 
         kind = _kind_of(clause, snapshot)
         if kind is not None:
             return kind
-    return _unknown_kind(main, vocabulary, snapshot)
+    joined = next((word for clause in (*main, *rest) if (word := _joined_thing(clause, snapshot))), None)
+    return Kind(head=(joined,)) if joined else _unknown_kind(main, vocabulary, snapshot)
 
 
 def _clauses(tokens: Sequence[Token], free: set[int]) -> list[_Clause]:
@@ -74,11 +78,17 @@ def _clauses(tokens: Sequence[Token], free: set[int]) -> list[_Clause]:
         verb = token.word in _MAIN_VERBS and token.word != "like"
         if token.word in BREAKS or verb:
             out.append(_Clause(intro, tuple(words)))
-            intro, words = ("" if verb else token.word), []
+            intro, words = ("" if verb or token.start < 0 else token.word), []  # below zero: of another sentence
         elif index in free:
             words.append(token)
     out.append(_Clause(intro, tuple(words)))
     return [clause for clause in out if clause.words]
+
+
+def is_sold(head: Sequence[str], snapshot: Snapshot) -> bool:
+    """Whether the words of a kind surely name a thing of the shop."""
+    share = snapshot.head_share.get(head[-1], 0.0)
+    return together(head, snapshot) and (share >= _RATHER_SHARE or _is_thing(head[-1], snapshot))
 
 
 def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
@@ -93,6 +103,8 @@ def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
         words = tuple(name.split())
         if name in KINDS.get(head, ()) and len(words) == 1 and not _ends_names(name, snapshot):
             continue
+        if len(words) > 1 and together(words, snapshot):
+            return Kind(head=(head,) if name in SAME.get(head, ()) else words)
         named = _categories(words, snapshot) if len(words) == 1 else _whole_categories(words, snapshot)
         if named:
             return Kind(categories=named, head=(head,))
@@ -122,6 +134,7 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
     """Categories that a noun phrase names: wholly, else by its last word that any category has."""
     have = set(words)
     whole = [name for name, stems in snapshot.category_stems.items() if stems and have.issuperset(stems)]
+    whole = _last_named(words, whole, snapshot)
     if whole and not _only_before(words, whole, snapshot):
         most = max(len(snapshot.category_stems[name]) for name in whole)
         return tuple(name for name in whole if len(snapshot.category_stems[name]) == most)
@@ -137,6 +150,16 @@ def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
     return ()
 
 
+def _last_named(words: Sequence[str], whole: list[str], snapshot: Snapshot) -> list[str]:
+    """Of categories whose words stand side by side, those of the last: dress shoes are shoes."""
+    if len(whole) < 2:
+        return whole
+    ends = {name: max(words.index(stem) for stem in snapshot.category_stems[name]) for name in whole}
+    last = max(ends.values())
+    before = {name for name in whole if ends[name] == last - 1 and len(snapshot.category_stems[name]) == 1}
+    return [name for name in whole if name not in before]
+
+
 def _only_before(words: Sequence[str], whole: Sequence[str], snapshot: Snapshot) -> bool:
     """Whether the category's word only stands before another thing that the shop has: a desk lamp is no desk."""
     if len(words) < 2 or any(words[-1] in snapshot.category_stems[name] for name in whole):
@@ -148,17 +171,34 @@ def _only_before(words: Sequence[str], whole: Sequence[str], snapshot: Snapshot)
 
 def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
     words = _things(clause)
-    for place in range(len(words) - 1, -1, -1):
-        if (place and words[place] in UNITS) or words[place] in OCCASIONS or _only_describes(words[place]):
-            continue
-        if _is_thing(words[place], snapshot):
-            return _rather(words[: place + 1], snapshot)
+    for part in _fragments(clause):  # "incense, rose scent": what is named first is asked for
+        named = _things(_Clause(clause.intro, part))
+        for place in range(len(named) - 1, -1, -1):
+            if (place and named[place] in UNITS) or named[place] in OCCASIONS or _only_describes(named[place]):
+                continue
+            if _is_thing(named[place], snapshot):
+                return _rather(named[: place + 1], snapshot)
+        alone = named[0] if len(named) == 1 and len(named[0]) > 2 else ""
+        if snapshot.head_share.get(alone, 0.0) >= _RATHER_SHARE and not (
+            alone in OCCASIONS or alone in ACTIVITIES or alone in COMMON_WORDS or _only_describes(alone)
+        ):
+            return alone
     if clause.intro:
         return None
-    known = [w for w in words if w in snapshot.stems and not w.isdigit() and w not in ACTIVITIES]
+    known = [w for w in words if w in snapshot.stems and not (w.isdigit() or w in ACTIVITIES or w in COMMON_WORDS)]
     things = [word for word in known if word not in OCCASIONS and word not in NUMBER_WORDS]
     vague = {"gift", "present", "something", "anything", "outfit", "stuff"} & {t.stem for t in clause.words}
     return (things or ([] if vague else known) or [None])[-1]
+
+
+def _fragments(clause: _Clause) -> list[tuple[Token, ...]]:
+    """The parts of a clause between commas and the like."""
+    parts: list[list[Token]] = []
+    for before, token in zip((None, *clause.words), clause.words, strict=False):
+        if before is None or token.start - before.end > 1 and before.start >= 0:
+            parts.append([])
+        parts[-1].append(token)
+    return [tuple(part) for part in parts]
 
 
 def _things(clause: _Clause) -> list[str]:
@@ -281,6 +321,16 @@ def _parts_after(tokens: Sequence[Token], place: int, text: str) -> list[tuple[s
         else:
             out[-1][1].append(index)
     return out
+
+
+def _joined_thing(clause: _Clause, snapshot: Snapshot) -> str | None:
+    """The shop's thing that two of the words make together: what stops a door is a doorstop."""
+    words = [t.stem for t in clause.words if not {t.stem, t.word} & EMPTY_WORDS and len(t.stem) > 2]
+    for first, second in permutations(words[:_JOINED_WORDS], 2):
+        for form in (f"{first}{second}", f"{first}{second}er"):
+            if snapshot.head_share.get(form, 0.0) >= _HEAD_SHARE and form in snapshot.stems:
+                return form
+    return None
 
 
 def _unknown_kind(main: Sequence[_Clause], vocabulary: Vocabulary, snapshot: Snapshot) -> Kind:

@@ -6,6 +6,8 @@ All words are in the form that :mod:`shopfloor.tools.recommendation.text` makes 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from shopfloor.tools.recommendation.thesaurus import THINGS
+
 # A shade belongs to its family: who excludes blue excludes navy; who wants navy may be offered blue, with a note.
 SHADES: Mapping[str, str] = MappingProxyType({
     "red": "red", "crimson": "red", "scarlet": "red", "burgundy": "red", "maroon": "red", "wine": "red",
@@ -32,7 +34,7 @@ SHADES: Mapping[str, str] = MappingProxyType({
 # These are colours wherever they stand; the other shades only where the catalogue lists them as colours.
 SURE_COLOURS = frozenset({
     "red", "blue", "green", "yellow", "purple", "pink", "brown", "grey", "black", "white", "beige", "navy",
-    "turquoise", "crimson", "burgundy", "maroon", "khaki", "teal", "violet", "lilac", "magenta", "fuchsia", "ivory",
+    "turquoise", "crimson", "scarlet", "mauve", "anthracite", "burgundy", "maroon", "khaki", "teal", "violet", "lilac", "magenta", "fuchsia", "ivory",
 })  # fmt: skip
 
 SPELLINGS: Mapping[str, str] = MappingProxyType({
@@ -42,7 +44,7 @@ SPELLINGS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 # What people call the same kind of thing. The first that the catalogue knows counts.
-KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "pant": ("trouser", "jean", "legging"), "trouser": ("pant", "jean", "chino"), "jean": ("denim", "trouser", "pant"), "chino": ("trouser", "pant"), "slack": ("trouser", "pant"),
     "underwear": ("base layer", "thermal", "lingerie", "boxer", "brief"), 
     "jumper": ("sweater", "pullover", "knitwear"), "pullover": ("sweater", "jumper", "knitwear"),
@@ -79,6 +81,8 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "necklace": ("jewellery",), "earring": ("jewellery",), "bracelet": ("jewellery",), "ring": ("jewellery",),
     "tent": ("shelter",), "swimsuit": ("swimwear",), "bikini": ("swimwear",), "bra": ("underwear", "lingerie"),
 })  # fmt: skip
+MAIN_KINDS = frozenset(_KINDS)  # things wherever they stand; a word of the thesaurus may be much else
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({**THINGS, **_KINDS})
 
 # Other words for the very same thing: who asks for one is shown all. Words written together stand for "piggy bank" and so on.
 _PACKS = ("backpack", "rucksack", "daypack", "day pack", "trekking pack", "hiking pack", "travel pack", "school bag")
@@ -88,7 +92,7 @@ SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     **dict.fromkeys(("sneaker", "trainer"), ("sneaker", "trainer")),
     **dict.fromkeys(("jumper", "sweater", "pullover"), ("jumper", "sweater", "pullover")),
     **dict.fromkeys(("umbrella", "brolly"), ("umbrella", "brolly")),
-    **dict.fromkeys(("wellie", "wellington", "gumboot"), ("wellie", "wellington", "gumboot")),
+    **dict.fromkeys(("wellie", "welly", "wellington", "gumboot"), ("wellie", "welly", "wellington", "gumboot")),
     **dict.fromkeys(("spanner", "wrench"), ("spanner", "wrench")),
     **dict.fromkeys(("torch", "flashlight"), ("torch", "flashlight")),
     **dict.fromkeys(("cookie", "biscuit"), ("cookie", "biscuit")),
@@ -100,6 +104,7 @@ SAME: Mapping[str, tuple[str, ...]] = MappingProxyType({
     **dict.fromkeys(("photoframe", "pictureframe"), _FRAMES),
     **dict.fromkeys(("piggybank", "moneybank", "moneybox"), ("piggy bank", "money bank", "money box", "moneybox")),
     **dict.fromkeys(("wrappingpaper", "giftwrap"), ("wrapping paper", "gift wrap", "giftwrap", "wrap")),
+    **dict.fromkeys(("bunny", "rabbit"), ("bunny", "rabbit")),
     "longjohn": ("long john", "legging", "base layer", "thermal"), "teapot": ("teapot", "tea pot"),
 })  # fmt: skip
 
@@ -145,6 +150,12 @@ OCCASIONS = frozenset({
     "interview", "vacation", "festival", "trekking", "climbing", "skiing", "swimming", "trip", "weekend",
 })  # fmt: skip
 
+# Days that presents are given on.
+DATES = frozenset(
+    {"christmas", "birthday", "easter", "valentine", "anniversary", "xmas", "hanukkah", "graduation", "diwali"}
+)
+PRESENTS = frozenset({"gift", "present"})
+
 # Who does something asks for what it is done with.
 DOERS: Mapping[str, str] = MappingProxyType({
     "hiker": "hiking", "runner": "running", "jogger": "running", "camper": "camping", "skier": "skiing", "cyclist": "cycling",
@@ -165,7 +176,12 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 
 # Never the kind of thing that is asked for, and never a word to search by.
-EMPTY_WORDS = frozenset(["a", "an", "and", "any", "anything", "are", "as", "at", "be", "been", "but", "buy", "by", "can", "could", "d", "do", "does", "else", "fit", "fits", "find", "for", "from", "get", "give", "go", "good", "got", "great", "has", "have", "having", "he", "hello", "help", "hey", "hi", "how", "i", "if", "i'd", "in", "into", "is", "it", "its", "just", "kind", "let", "like", "ll", "look", "looking", "love", "m", "made", "make", "may", "maybe", "me", "might", "mine", "more", "most", "my", "need", "nice", "no", "not", "now", "of", "ok", "on", "one", "or", "our", "out", "over", "please", "pls", "prefer", "product", "products", "recommend", "recommendation", "request", "s", "see", "sell", "she", "shop", "show", "so", "some", "somebody", "someone", "something", "sort", "stuff", "such", "suggest", "suggestion", "sure", "t", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "things", "think", "this", "those", "to", "too", "try", "up", "us", "use", "very", "want", "wanted", "wants", "was", "we", "what", "when", "where", "which", "who", "will", "wish", "with", "without", "would", "yes", "you", "your", "ideal", "best", "nicest", "cool", "lovely", "beautiful", "pretty", "really", "quite", "rather", "available", "stock", "option", "options", "item", "items", "choose", "pick", "bring", "also", "ask", "well", "day", "year", "month", "old", "new", "about", "around", "under", "below", "above", "between", "less", "than", "only", "ever", "even", "again", "already", "both", "all", "same", "similar", "size", "sized", "colour", "coloured", "colored", "price", "priced", "cost", "costs", "budget", "cheap", "expensive", "cheaper", "affordable", "euro", "eur", "dollar", "usd", "pound", "gbp", "rupee", "inr", "quid", "buck", "last", "first", "second", "third", "fourth", "fifth", "next", "previous", "another", "other", "others", "different", "instead", "except", "per", "piece", "pair", "couple", "few", "lot", "lots", "number", "popular", "rated", "rating", "top", "bestseller", "bestselling", "premium", "luxury", "afford", "spend", "spending", "max", "maximum", "min", "minimum", "most", "least", "up", "exactly", "currently", "soon", "today", "tomorrow", "something's", "i'm", "don", "doesn", "isn", "aren", "won", "ain", "re", "ve", "am", "been", "being", "were", "had", "did", "done", "say", "said", "tell", "know", "could", "should", "must", "shall", "surprise", "ideas", "idea", "inspiration", "inspire", "gifts", "brand", "made-by", "wear", "wearing", "clothes", "clothing"]) | {"cheapest", "priciest", "dearest", "costliest", "fanciest", "much", "many", "service", "highest", "lowest", "greatest", "finest", "dearer", "pricier", "gift", "present", "person", "everyone", "everybody", "anyone", "anybody", "feel", "im", "id", "everything", "actually", "gear", "outfit", "cheapish", "lookin", "havent", "dont", "ur", "u", "wanna", "gonna", "gotta", "pair", "neither", "nor", "either", "forget", "each", "apiece", "every", "bit", "little"}  # fmt: skip
+EMPTY_WORDS = frozenset(["a", "an", "and", "any", "anything", "are", "as", "at", "be", "been", "but", "buy", "by", "can", "could", "d", "do", "does", "else", "fit", "fits", "find", "for", "from", "get", "give", "go", "good", "got", "great", "has", "have", "having", "he", "hello", "help", "hey", "hi", "how", "i", "if", "i'd", "in", "into", "is", "it", "its", "just", "kind", "let", "like", "ll", "look", "looking", "love", "m", "made", "make", "may", "maybe", "me", "might", "mine", "more", "most", "my", "need", "nice", "no", "not", "now", "of", "ok", "on", "one", "or", "our", "out", "over", "please", "pls", "prefer", "product", "products", "recommend", "recommendation", "request", "s", "see", "sell", "she", "shop", "show", "so", "some", "somebody", "someone", "something", "sort", "stuff", "such", "suggest", "suggestion", "sure", "t", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "things", "think", "this", "those", "to", "too", "try", "up", "us", "use", "very", "want", "wanted", "wants", "was", "we", "what", "when", "where", "which", "who", "will", "wish", "with", "without", "would", "yes", "you", "your", "ideal", "best", "nicest", "cool", "lovely", "beautiful", "pretty", "really", "quite", "rather", "available", "stock", "option", "options", "item", "items", "choose", "pick", "bring", "also", "ask", "well", "day", "year", "month", "old", "new", "about", "around", "under", "below", "above", "between", "less", "than", "only", "ever", "even", "again", "already", "both", "all", "same", "similar", "size", "sized", "colour", "coloured", "colored", "price", "priced", "cost", "costs", "budget", "cheap", "expensive", "cheaper", "affordable", "euro", "eur", "dollar", "usd", "pound", "gbp", "rupee", "inr", "quid", "buck", "last", "first", "second", "third", "fourth", "fifth", "next", "previous", "another", "other", "others", "different", "instead", "except", "per", "piece", "pair", "couple", "few", "lot", "lots", "number", "popular", "rated", "rating", "top", "bestseller", "bestselling", "premium", "luxury", "afford", "spend", "spending", "max", "maximum", "min", "minimum", "most", "least", "up", "exactly", "currently", "soon", "today", "tomorrow", "something's", "i'm", "don", "doesn", "isn", "aren", "won", "ain", "re", "ve", "am", "been", "being", "were", "had", "did", "done", "say", "said", "tell", "know", "could", "should", "must", "shall", "surprise", "ideas", "idea", "inspiration", "inspire", "gifts", "brand", "made-by", "wear", "wearing", "clothes", "clothing"]) | {"cheapest", "priciest", "dearest", "costliest", "fanciest", "much", "many", "service", "highest", "lowest", "greatest", "finest", "dearer", "pricier", "gift", "present", "person", "everyone", "everybody", "anyone", "anybody", "feel", "im", "id", "everything", "actually", "gear", "outfit", "cheapish", "lookin", "havent", "dont", "ur", "u", "wanna", "gonna", "gotta", "pair", "neither", "nor", "either", "forget", "each", "apiece", "every", "bit", "little", "nothing", "none", "dear", "pricey", "pricy", "costly", "steep", "hm", "hmm", "pressie", "sth", "smth", "come", "comes"}  # fmt: skip
+
+# Everyday words that are no slip of a shop's word and name no thing; they are searched for only where a name has them.
+COMMON_WORDS = frozenset(
+    ["about", "across", "after", "afternoon", "again", "against", "ago", "ahead", "allow", "alone", "along", "already", "although", "always", "among", "annoy", "answer", "anyway", "apart", "appear", "arrive", "ashamed", "aside", "asleep", "attend", "away", "awful", "bad", "badly", "bear", "become", "before", "began", "begin", "behind", "being", "believe", "belong", "better", "beyond", "blame", "bother", "bought", "brought", "busy", "call", "came", "care", "catch", "caught", "certain", "change", "check", "clear", "close", "come", "complain", "consider", "continue", "could", "count", "daily", "dear", "decide", "definitely", "depend", "deserve", "die", "difficult", "direct", "does", "done", "doubt", "drive", "during", "early", "easily", "easy", "eat", "either", "end", "enjoy", "enough", "especially", "evening", "every", "exact", "expect", "explain", "fail", "fairly", "fall", "family", "far", "fast", "fear", "feel", "felt", "final", "finally", "finish", "fine", "follow", "forever", "forget", "forgive", "former", "friend", "full", "funny", "further", "gave", "general", "give", "given", "glad", "goes", "going", "gone", "gotten", "greet", "guess", "guest", "half", "happen", "happy", "hard", "hardly", "hate", "hear", "heard", "held", "here", "hey", "hmm", "hm", "hold", "hope", "hour", "house", "however", "huge", "hurt", "ideal", "ideally", "idea", "imagine", "important", "include", "indeed", "insist", "inside", "intend", "involve", "join", "kept", "knew", "know", "large", "late", "later", "laugh", "learn", "leave", "left", "life", "likely", "listen", "live", "long", "longer", "lose", "lost", "loud", "lovely", "main", "manage", "many", "matter", "maybe", "mean", "meant", "meet", "mention", "mind", "miss", "moment", "month", "morning", "mostly", "mother", "move", "must", "myself", "name", "near", "nearly", "necessary", "never", "nevertheless", "next", "night", "nobody", "none", "normal", "nothing", "notice", "nowhere", "obviously", "occasionally", "offer", "often", "okay", "once", "open", "otherwise", "ought", "outside", "own", "pay", "perhaps", "place", "plan", "play", "please", "plenty", "point", "possible", "possibly", "practical", "prefer", "pressie", "pretty", "pricey", "probably", "promise", "proper", "properly", "put", "quick", "quickly", "quiet", "reach", "ready", "real", "really", "reason", "redo", "regard", "regular", "remember", "remind", "reply", "rest", "return", "right", "room", "run", "safe", "sad", "same", "save", "saw", "search", "season", "second", "seem", "seen", "send", "sense", "sensible", "serious", "set", "several", "share", "should", "shoulder", "since", "sir", "sit", "slam", "slamming", "sometime", "sometimes", "somewhere", "sorry", "sort", "speak", "special", "spend", "stand", "start", "stay", "still", "stop", "stuck", "suddenly", "suggest", "suit", "suitable", "suppose", "sure", "surely", "take", "taken", "talk", "taste", "teach", "tend", "terrible", "terribly", "thank", "therefore", "think", "though", "thought", "tired", "together", "told", "tomorrow", "tonight", "took", "toward", "tried", "trip", "trouble", "true", "trust", "try", "turn", "type", "under", "understand", "until", "usual", "usually", "various", "wait", "walk", "want", "waste", "watch", "week", "weekend", "went", "whatever", "when", "whenever", "where", "whether", "while", "whole", "whose", "why", "wonder", "wonderful", "word", "work", "worry", "worse", "worst", "worth", "write", "wrong", "yesterday", "yet", "young", "pricy", "pricier", "costly", "steep", "guys", "folks", "dearest", "madam", "ma'am", "stuff", "gonna", "gotta", "kinda", "sorta", "lol", "btw", "thx", "plz", "tbh", "imo", "omg", "honestly", "frankly", "basically", "literally", "totally", "simply"]
+) - frozenset({"watch", "walk", "season", "suit", "set", "run", "work", "trip", "weekend", "room", "house", "large", "long", "light", "clear"})  # fmt: skip
 
 # How many, not what: a set of tea towels is tea towels.
 UNITS = frozenset({"set", "pack", "packet", "bundle", "selection", "collection", "range", "piece", "pair"})

@@ -30,14 +30,26 @@ _UNITS: Mapping[str, tuple[str, float]] = MappingProxyType({
     "gb": ("storage", 1.0), "tb": ("storage", 1000.0), "nm": ("torque", 1.0), "rpm": ("speed", 1.0),
     **dict.fromkeys(("hour", "hours", "h"), ("time", 60.0)), **dict.fromkeys(("minute", "minutes", "min"), ("time", 1.0)),
     **dict.fromkeys(("page", "pages"), ("pages", 1.0)), **dict.fromkeys(("piece", "pieces", "pcs"), ("pieces", 1.0)),
+    **dict.fromkeys(("degree", "degrees", "°", "°c", "celsius", "centigrade"), ("temperature", 1.0)),
 })  # fmt: skip
+_OF_COLUMNS: Mapping[str, tuple[str, float]] = MappingProxyType({**_UNITS, "c": ("temperature", 1.0)})  # "comfort_c"
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
-_NUMBER = r"\d+(?:[.,]\d+)?"
-_AMOUNT = rf"(?P<n>{_NUMBER})\s?-?(?P<u>{_UNIT})(?![\w])"
-_LEAST = r"at least|min(?:imum)?(?: of)?|over|above|more than|from|no less than|>=?|(?:heavi|bright|bigg|larg|long|tall|wid|strong|high|great|thick)[a-z]*er than"
-_MOST = r"at most|max(?:imum)?(?: of)?|under|below|less than|up to|no more than|<=?|within|(?:light|small|short|thinn|narrow|low|few)[a-z]*er than"
+_NUMBER = r"-?\d+(?:[.,]\d+)?"
+_AMOUNT = rf"(?P<n>(?<![\d-]){_NUMBER})\s?-?(?P<u>{_UNIT})(?![\w])"
+_ADVERB = r"(?:(?:than|about|around|roughly|approximately|some|maybe|even|exactly|as)\s+)*"
+# What compares: "more than", "heavier than", "exceed"; a "not" before it turns it round.
+_UP = r"(?:over|above|beyond|more than|greater than|exceed(?:s|ing)?|(?:heavi|bright|bigg|larg|long|tall|wid|strong|high|great|thick|deep|roomi)[a-z]*er than)"
+_DOWN = r"(?:under|below|beneath|less than|fewer than|(?:light|small|short|thinn|narrow|low|few|slimm|shallow)[a-z]*er than)"
+_NOT = r"(?:(?:not|no|never|nothing|none|cannot|without)\s+(?:\w+\s+){0,2}?)"
+_LEAST = (
+    rf"(?:{_NOT}{_DOWN}|at least|min(?:imum)?(?: of)?|from|as (?:much|big|large|long) as|>=?|(?<!not )(?<!no ){_UP})"
+)
+_MOST = rf"(?:{_NOT}{_UP}|at most|max(?:imum)?(?: of)?|up to|<=?|within|(?<!not )(?<!no ){_DOWN})"
+_SPAN = re.compile(
+    rf"(?<!\w)(?:between|from)?\s*(?P<a>{_NUMBER})\s*(?:{_UNIT})?\s*(?:-|–|to|and|until)\s*(?P<b>\d+(?:[.,]\d+)?)\s?-?(?P<u>{_UNIT})(?![\w])"
+)
 _WANTED = re.compile(
-    rf"(?<!\w)(?:(?P<least>{_LEAST})\s+|(?P<most>{_MOST})\s+|(?P<about>about|around|roughly|circa|approx\.?)\s+)?{_AMOUNT}"
+    rf"(?<!\w)(?:(?P<most>{_MOST})\s+{_ADVERB}|(?P<least>{_LEAST})\s+{_ADVERB}|(?P<about>about|around|roughly|circa|approx\.?)\s+)?{_AMOUNT}"
     r"(?P<more>\s*(?:\+|or (?:more|above|over|bigger|larger|heavier|longer)|and (?:up|more|above)|upwards|plus\b|minimum))?"
     r"(?P<less>\s*(?:or (?:less|under|below|smaller|lighter|shorter)|and (?:less|under)|at most|max(?:imum)?\b))?"
 )
@@ -58,7 +70,14 @@ def read_measures(text: str, sizes: Mapping[str, object]) -> tuple[tuple[Measure
     """The measures of a plain text, and the text without them (same length). What the shop has as a size stays."""
     found: list[Measure] = []
     rest = text
-    for match in _WANTED.finditer(text):
+    for match in _SPAN.finditer(text):
+        kind, scale = _UNITS[match["u"]]
+        low, high = sorted((_number(match["a"]) * scale, _number(match["b"]) * scale))
+        if f"{match['b']} {match['u']}" in sizes or f"{match['a']}-{match['b']}" in sizes:
+            continue
+        found.append(Measure(kind, low, high))
+        rest = _blank(rest, match)
+    for match in _WANTED.finditer(rest):
         written = f"{match['n']} {match['u']}"
         if (
             written in sizes
@@ -67,13 +86,22 @@ def read_measures(text: str, sizes: Mapping[str, object]) -> tuple[tuple[Measure
         ):
             continue
         kind, scale = _UNITS[match["u"]]
-        value = float(match["n"].replace(",", ".")) * scale
-        found.append(_bounded(kind, value, match))
-        rest = rest[: match.start()] + "," + " " * (match.end() - match.start() - 1) + rest[match.end() :]
+        found.append(_bounded(kind, _number(match["n"]) * scale, match))
+        rest = _blank(rest, match)
     return tuple(found), rest
 
 
+def _blank(text: str, match: re.Match[str]) -> str:
+    return text[: match.start()] + "," + " " * (match.end() - match.start() - 1) + text[match.end() :]
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
 def _bounded(kind: str, value: float, match: re.Match[str]) -> Measure:
+    if kind == "temperature" and not match["more"]:
+        return Measure(kind, None, value)  # what is comfortable down to -9 is so at -5
     if match["least"] or match["more"]:
         return Measure(kind, value, None)
     if match["most"] or match["less"]:
@@ -103,7 +131,7 @@ def _values(kind: str, snapshot: Snapshot, rows: NDArray[np.int64]) -> Values:
     for row in listed:
         told = next((m for m in _TOLD.finditer(snapshot.names[row].lower()) if _UNITS[m["u"]][0] == kind), None)
         if told is not None:
-            out[row] = float(told["n"].replace(",", ".")) * _UNITS[told["u"]][1]
+            out[row] = _number(told["n"]) * _UNITS[told["u"]][1]
     for (key, value), posting in snapshot.attributes.items():
         amount = _amount(kind, key, value)
         if amount is not None:
@@ -115,8 +143,8 @@ def _amount(kind: str, key: str, value: str) -> float | None:
     told = _TOLD.search(value)
     if told is not None:
         own, scale = _UNITS[told["u"]]
-        return float(told["n"].replace(",", ".")) * scale if own == kind else None
-    unit = next((word for word in reversed(key.split()) if word in _UNITS), None)
-    if unit is None or _UNITS[unit][0] != kind or re.fullmatch(_NUMBER, value) is None:
+        return _number(told["n"]) * scale if own == kind else None
+    unit = next((word for word in reversed(key.split()) if word in _OF_COLUMNS), None)
+    if unit is None or _OF_COLUMNS[unit][0] != kind or re.fullmatch(_NUMBER, value) is None:
         return None
-    return float(value.replace(",", ".")) * _UNITS[unit][1]
+    return _number(value) * _OF_COLUMNS[unit][1]

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from shopfloor.tools.recommendation.language import DOERS, KINDS, SHADES
+from shopfloor.tools.recommendation.compounds import side_by_side
+from shopfloor.tools.recommendation.language import DOERS, MAIN_KINDS, SHADES
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -63,13 +64,18 @@ def colour_unmet(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple
 
 
 def unsaid(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:
-    """Qualities ("breathable") around the thing that no row of ``mask`` speaks of."""
-    words = [word for word in dict.fromkeys((*parsed.modifiers, *parsed.terms)) if _QUALITY.search(word)]
+    """What was asked for around the thing and no row of ``mask`` speaks of.
+
+    Qualities ("breathable"), and the word before a thing that makes another thing of it here ("jewellery" box).
+    """
     if not mask.any():
         return ()
+    words = [word for word in dict.fromkeys((*parsed.modifiers, *parsed.terms)) if _QUALITY.search(word)]
+    if len(parsed.head) == 1 and parsed.modifiers and side_by_side(parsed.modifiers[0], parsed.head[0], snapshot):
+        words.append(parsed.modifiers[0])
     return tuple(
         word
-        for word in words
+        for word in dict.fromkeys(words)
         if not (mask & (text_rows(word, snapshot) | name_rows(word, snapshot) | value_rows(word, snapshot))).any()
     )
 
@@ -107,7 +113,7 @@ def _as_things(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
         return mask
     word = parsed.head[0]
     out = mask.copy()
-    things = set(KINDS).union(*snapshot.category_stems.values()) if not parsed.categories else set[str]()
+    things = set(MAIN_KINDS).union(*snapshot.category_stems.values()) if not parsed.categories else set[str]()
     mixed = any(_JOINS.search(name) for name in parsed.categories)
     for row in rows.tolist():
         name = snapshot.name_stems[row]

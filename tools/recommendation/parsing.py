@@ -8,45 +8,42 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from shopfloor.tools.recommendation.ages import read_age
+from shopfloor.tools.recommendation.amounts import in_figures
 from shopfloor.tools.recommendation.compounds import as_the_shop_writes
 from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
+from shopfloor.tools.recommendation.denials import denied_tokens
 from shopfloor.tools.recommendation.extents import count_of, room_for, tells_room, with_degree
 from shopfloor.tools.recommendation.kind_rows import kind_rows
-from shopfloor.tools.recommendation.kinds import Kind, find_kind, read_description
+from shopfloor.tools.recommendation.kinds import Kind, find_kind, is_sold, read_description
 from shopfloor.tools.recommendation.language import (
+    COMMON_WORDS,
+    DATES,
     DOERS,
     EMPTY_WORDS,
     GENDERS,
     NUMBER_WORDS,
     OCCASIONS,
+    PRESENTS,
     SIZE_WORDS,
     SPELLINGS,
-    SURE_COLOURS,
     WEAK_GENDER,
 )
 from shopfloor.tools.recommendation.measures import read_measures
 from shopfloor.tools.recommendation.narrowing import free_rows
 from shopfloor.tools.recommendation.prices import read_prices
+from shopfloor.tools.recommendation.qualities import in_plain_words
 from shopfloor.tools.recommendation.query import Order, ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_of, read_sizes
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token, plain, stem, tokens_of_plain
 from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
 
-_NEGATION = re.compile(
-    r"\b(?:not|no|without|except(?: for)?|excluding|but not|anything but|everything but|other than|nothing|never|non|"
-    r"neither|nor|forget(?: about)?|hate|hates|dislike|dislikes|avoid|avoids|avoiding|instead of|rather than|sick of|tired of|free of|"
-    r"allergic to|minus|rule out|skip)\b"
-)
-# Words that may stand between a negation and what it denies.
-_NEGATION_GAP = frozenset(["a", "an", "the", "any", "in", "of", "to", "be", "too", "very", "really", "want", "like", "need", "have", "wear", "with", "made", "from", "it", "is", "are", "so", "for", "that", "one", "ones", "please", "colour", "coloured", "other", "made-of"])  # fmt: skip
-_NEGATION_END = re.compile(
-    r"[.;!?:]|\b(?:but|please|thanks|under|below|over|above|between|i|that|which|for|just|only)\b"
-)
-_NOT_A_DENIAL = re.compile(
-    r"\b(?:not (?:too|sure|only|just|necessarily|bad)|no (?:problem|idea|matter|worries|preference|need|one|thanks|rush)|"
-    r"why not|if not|or not|do not (?:mind|care|know)|not (?:mind|care))\b[^,.;!?]*"
+_GREETING = re.compile(
+    r"^\s*(?:(?:hi|hello|hey|dear|greetings)\b[\s,!.]*(?:there|all|team|guys|folks|sir|madam)?[\s,!.]*)?"
+    r"(?:(?:good |a very good )?(?:morning|afternoon|evening|day|night)(?: (?:to you|all|everyone|there))?\s*(?=[,.!:;-]))"
 )
 _LOOK_FOR = re.compile(
     r"\b(?:look(?:ing)?|search(?:ing)?|shop(?:ping)?|hunt(?:ing)?|ask(?:ing)?|in the market|browsing) for\b"
@@ -60,7 +57,6 @@ _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?
 _ASKS_WHICH = re.compile(
     r"(?P<before>^|[.!?,]\s*)(?:which|what)(?= (?!is\b|are\b|about\b|else\b|do\b|would\b|can\b)\w)"
 )
-_FOR = re.compile(r"\s+for\b")
 _GROWN = re.compile(r"\b(?:adults?|grown[- ]?ups?)\b")
 _FREE = re.compile(r"\b([a-z]{3,})[- ]free\b")
 _NT = re.compile(r"\b(are|is|was|were|do|does|did|would|could|should|have|has|wo|ca)nt\b")  # typed without apostrophe
@@ -69,10 +65,11 @@ _COUPLE = re.compile(r"\bmy \w+ and (?:i|me|myself)\b|\b(?:i|me|myself|we) and m
 _REQUESTS = re.compile(
     r"\b(?:show|recommend|suggest|need|want|looking|search|find|buy|after|prefer|have you|do you have|interested|got any)\b"
 )
-_SENTENCE = re.compile(r"[^.!?;]+")
+_SENTENCE = re.compile(r"[^.!?;:]+")
 _QUANTITY = re.compile(
     r"(?:^|\b(?:need|want|buy|get|take|order|for|me)\s+)(\d{1,3}|two|three|four|five|six|ten|twelve|a pair of)\b"
 )
+SMALL_PRICE = 20.0
 SHARE_OF_WORDS, SHARE_OF_NUMBERS = 0.5, 0.25  # of a kind's products that come in a size, for the word to mean it
 
 _OTHER = Token("about", "about", -1, -1)  # stands for a word of another sentence
@@ -101,7 +98,8 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
         snapshot: the catalogue's facets.
         vocabulary: its words.
     """
-    lowered = _NT.sub(r"\1 not", plain(text))
+    lowered = in_figures(_NT.sub(r"\1 not", plain(text)), small_prices=lambda: _has_small_prices(snapshot))
+    lowered = in_plain_words(_blanked(_GREETING, lowered))
     lowered = _FREE.sub(lambda m: _freed(m, snapshot), lowered)
     lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", lowered)
     lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
@@ -118,13 +116,18 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
                            quality=read_superlative(lowered), not_genders=("kids",) if grown else (),
                            measures=tuple((m.kind, m.low, m.high) for m in measures))  # fmt: skip
     reading = Reading(rest, words, fields)
-    reading.denied = _denied_tokens(reading, vocabulary)
+    reading.denied = denied_tokens(rest, words, vocabulary)
     _read_entries(reading, snapshot, vocabulary)
     _read_people(reading)
     read_sizes_into(reading, snapshot)
     _read_denied_rest(reading)
     _read_kind(reading, snapshot, vocabulary)
     return _finish(reading, snapshot)
+
+
+def _has_small_prices(snapshot: Snapshot) -> bool:
+    """Whether half of what the shop sells costs less than that, so that "two fifty" is 2.50."""
+    return bool(np.nanmedian(snapshot.price_low) < SMALL_PRICE) if len(snapshot) else False
 
 
 def _freed(match: re.Match[str], snapshot: Snapshot) -> str:
@@ -154,57 +157,6 @@ def _corrected(token: Token, vocabulary: Vocabulary) -> Token:
     if stem in EMPTY_WORDS or token.word in EMPTY_WORDS or vocabulary.knows(stem):
         return Token(token.word, stem, token.start, token.end)
     return Token(token.word, vocabulary.nearest(stem) or stem, token.start, token.end)
-
-
-def _denied_tokens(reading: Reading, vocabulary: Vocabulary) -> set[int]:
-    """Indices of the tokens that a "not", "without", "no" … denies: up to the clause's end or the first real object."""
-    skipped = [match.span() for match in _NOT_A_DENIAL.finditer(reading.text)]
-    out: set[int] = set()
-    for match in _NEGATION.finditer(reading.text):
-        if any(start <= match.start() < end for start, end in skipped):
-            continue
-        gap = _FOR.match(reading.text, match.end())  # "not for christmas"
-        stop = _NEGATION_END.search(reading.text, gap.end() if gap else match.end())
-        end = stop.start() if stop else len(reading.text)
-        objects = _objects(reading, match.end(), end, vocabulary)
-        out.update(objects[:1] if match.group() == "non" else objects)
-    return out
-
-
-def _objects(reading: Reading, start: int, end: int, vocabulary: Vocabulary) -> list[int]:
-    """Tokens in the span that are denied: "red, black or green" all; after a comma only what goes on listing."""
-    out: list[int] = []
-    last_end = start
-    for index, token in enumerate(reading.tokens):
-        if not start <= token.start < end:
-            continue
-        between = reading.text[last_end : token.start]
-        if out and "," in between and not _goes_on(reading, index):
-            break
-        last_end = token.end
-        if token.word in _NEGATION_GAP or token.word in {"or", "and", "nor", "not", "no"}:
-            continue
-        follows = bool(out) and not between.strip() and out[-1] == index - 1
-        if follows and _describes(reading, out[-1], vocabulary) and not _describes(reading, index, vocabulary):
-            break  # "no black shoes": black is denied, shoes are wanted
-        out.append(index)
-        if len(out) >= 6:
-            break
-    return out
-
-
-def _describes(reading: Reading, index: int, vocabulary: Vocabulary) -> bool:
-    """Whether a token is a colour, a brand or an attribute of the catalogue, not a thing."""
-    return vocabulary.longest((reading.tokens[index].stem,)) is not None
-
-
-def _goes_on(reading: Reading, index: int) -> bool:
-    """After a comma a list of denied colours goes on only with another colour that no noun follows."""
-    if reading.tokens[index].stem not in SURE_COLOURS:
-        return False
-    follower = reading.tokens[index + 1].word if index + 1 < len(reading.tokens) else ""
-    gap = reading.text[reading.tokens[index].end :].lstrip()
-    return follower in {"", "or", "and", "nor"} or gap.startswith(",")
 
 
 def _read_entries(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> None:
@@ -299,10 +251,13 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
     people = [i for i, token in enumerate(reading.tokens) if token.stem in GENDERS and i not in reading.denied]
     kind = _asked_kind(reading, sorted({*free, *people}), snapshot, vocabulary)
     reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
-    terms = [t for i in free if (t := reading.tokens[i].stem) not in EMPTY_WORDS and not _is_noise(reading.tokens[i])]
-    occasion = next((token.stem for token in reading.tokens if {token.stem, token.word} & OCCASIONS), None)
+    terms = [reading.tokens[i].stem for i in free if not _is_noise(reading.tokens[i], snapshot)]
+    told = [token for index, token in enumerate(reading.tokens) if index not in reading.denied]
+    occasion = next((token.stem for token in told if {token.stem, token.word} & OCCASIONS), None)
     if occasion is None:
-        occasion = next((t.word for t in reading.tokens if t.word in OCCASIONS), None)
+        occasion = next((t.word for t in told if t.word in OCCASIONS), None)
+    if occasion in DATES and any({token.stem, token.word} & PRESENTS for token in told):
+        occasion = "gift"  # "a christmas present": what is fit for one
     modifiers, described = read_description(reading.tokens, set(free), reading.text, kind, snapshot)
     reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion,
                              modifiers=modifiers, described=described)  # fmt: skip
@@ -312,19 +267,23 @@ def _asked_kind(reading: Reading, free: Sequence[int], snapshot: Snapshot, vocab
     """The kind named in the last sentence that asks for something, where there are several; else in the whole text."""
     sentences = [m for m in _SENTENCE.finditer(reading.text) if m.group().strip()]
     if len(sentences) > 1:
-        for sentence in reversed(sentences):
-            if not _REQUESTS.search(sentence.group()):
-                continue
+        asking = [sentence for sentence in sentences if _REQUESTS.search(sentence.group())]
+        for sentence in reversed(asking or sentences):
             inside = [i for i in free if sentence.start() <= reading.tokens[i].start < sentence.end()]
             tokens = [t if sentence.start() <= t.start < sentence.end() else _OTHER for t in reading.tokens]
             kind = find_kind(tokens, inside, snapshot, vocabulary)
-            if kind.categories or kind.head:
+            if kind.categories or (kind.head and (asking or is_sold(kind.head, snapshot))):
                 return kind
     return find_kind(reading.tokens, free, snapshot, vocabulary)
 
 
-def _is_noise(token: Token) -> bool:
-    return token.word in EMPTY_WORDS or len(token.stem) < 2 or (token.stem in NUMBER_WORDS and len(token.stem) > 1)
+def _is_noise(token: Token, snapshot: Snapshot) -> bool:
+    """Whether a word is not worth searching for."""
+    if {token.word, token.stem} & EMPTY_WORDS or len(token.stem) < 2:
+        return True
+    if {token.word, token.stem} & COMMON_WORDS:
+        return token.stem not in snapshot.stems
+    return token.stem in NUMBER_WORDS
 
 
 def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:

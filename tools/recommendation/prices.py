@@ -22,20 +22,32 @@ _GAP = r"\s*(?:of\s+|is\s+|:\s*|about\s+|around\s+)?"
 _RANGE = re.compile(rf"(?<!\w)(?:between|from|in the range of|range)\s+{_A}\s*(?:and|to|-|–|until)\s*{_B}{_NOT_MONEY}")
 _DASH = re.compile(rf"(?<!\w)(?:{_SIGN}\s*(?P<s>))?(?P<a>\d+(?:[.,]\d+)?)\s*(?:{_UNIT}\s*)?(?:-|–|to)\s*"
                    rf"(?:{_SIGN}\s*(?P<t>))?(?P<b>\d+(?:[.,]\d+)?)(?!\w)\s*(?P<bu>{_UNIT}(?!\w))?")  # fmt: skip
+# Comparisons, by grammar: what goes up, what goes down, and a "not" before either that turns it round.
+_UP = r"(?:over|above|beyond|more than|higher than|exceed(?:s|ing)?|(?:dear|pric|cost|fanc|high)[a-z]*er than|more expensive than|upwards of)"
+_DOWN = (
+    r"(?:under|below|beneath|underneath|less than|fewer than|lower than|(?:cheap|low)[a-z]*er than|less expensive than)"
+)
+_NOT = r"(?:(?:not|no|nothing|none|never|isn't|without|cannot|can not)\s+(?:(?:go|going|cost|costing|be|much|any|to|anything|priced|pay|spend)\s+){0,3})"
+_PLAIN = r"(?<!\bno )(?<!\bnot )(?<!\bnothing )(?<!\bnone )(?<!\bnever )"
 _MAX = re.compile(
-    r"(?<!\w)(?<!no )(?<!not )(?:no more than|not more than|(?:not|nothing|none|never) (?:over|above|beyond|exceeding)|under|below|less than|"
-    r"lower than|cheaper than|up to|upto|at most|max(?:imum)?\.?(?: price| budget)?|within|beneath|not exceeding|"
-    rf"(?:price|budget|limit|spend|afford|pay)(?:ing)?|<=?|≤|only have|i have|i've got|capped at|inside){_GAP}{_A}{_NOT_MONEY}"
+    rf"(?<!\w)(?:{_NOT}{_UP}|{_PLAIN}{_DOWN}|up to|upto|at (?:the )?(?:very )?most|max(?:imum)?\.?(?: price| budget| of)?|within|not exceeding|"
+    r"(?:go|stretch|run|reach|rise)(?: up)? to|(?:price|budget|limit|ceiling|spend|afford|pay)(?:ing)?|<=?|≤|only have|i have|i've got|"
+    rf"capped at|cap of|inside|tops at){_GAP}{_A}{_NOT_MONEY}"
 )
 _MIN = re.compile(
-    r"(?<!\w)(?:no less than|not less than|(?:not|nothing|none) (?:under|below)|over|above|more than|at least|min(?:imum)?\.?"
-    rf"(?: price)?|starting (?:at|from)|upwards of|from|>=?|≥){_GAP}{_A}{_NOT_MONEY}"
+    rf"(?<!\w)(?:{_NOT}{_DOWN}|{_PLAIN}{_UP}|at (?:the )?(?:very )?least|min(?:imum)?\.?(?: price| of)?|start(?:ing|s)? (?:at|from)|"
+    rf"upwards of|from|>=?|≥){_GAP}{_A}{_NOT_MONEY}"
 )
 _ABOUT = re.compile(
     rf"(?<!\w)(?:around|about|roughly|approximately|approx\.?|circa|near(?:ly)?|~){_GAP}{_A}{_NOT_MONEY}"
 )
-_TRAIL_MAX = re.compile(rf"(?<!\w){_A}\s*(?:or less|or under|or below|max(?:imum)?|tops|at most|or cheaper|and under)")
-_TRAIL_MIN = re.compile(rf"(?<!\w){_A}\s*(?:or more|or above|and up|upwards|plus|or over|minimum)")
+_TRAIL_MAX = re.compile(
+    rf"(?<!\w){_A}\s*(?:(?:or|and) (?:less|under|below|cheaper|lower)|max(?:imum)?\b|tops\b|at (?:the )?most|"
+    r"(?:is|being|would be) (?:my|the|our) (?:limit|max(?:imum)?|budget|ceiling|most))"
+)
+_TRAIL_MIN = re.compile(
+    rf"(?<!\w){_A}\s*(?:(?:or|and) (?:more|above|up|upwards|over|dearer)|upwards?\b|up\b(?! to)|plus\b|minimum)"
+)
 _BARE = re.compile(
     rf"(?<!\w)(?:for|at)\s+(?:{_SIGN}\s*(?P<s>))?(?P<a>{_NUMBER})(?:(?!\w)|(?={_UNIT}(?!\w)))\s*(?P<au>{_UNIT}(?!\w))?{_NOT_MONEY}"
 )

@@ -58,6 +58,11 @@ class Stemmer:
                 self._known[word] = known
         return known
 
+    def forget(self) -> None:
+        """Remember no word of a request."""
+        with self._lock:
+            self._known.clear()
+
     def close(self) -> None:
         """Close the index it asks."""
         self._connection.close()

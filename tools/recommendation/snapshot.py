@@ -213,18 +213,22 @@ class _Builder:
         self, row: int, name: tuple[str, ...], product: sqlite3.Row, variants: Sequence[_Variant]
     ) -> None:
         colours = set(colour_words(str(product["colour"] or "")))
-        for variant in variants:
+        sold = [variant for variant in variants if variant.available] or variants
+        colours -= {colour for variant in variants for colour in variant.colours}  # of these only what is sold
+        for variant in sold:
             colours.update(variant.colours)
         if not colours:
             colours = {word for word in name if word in self._known}
         for colour in colours:
             self.colour.add(colour, row)
         listed = [part for part in str(product["sizes"] or "").split("|") if part.strip()]
-        sizes = {label for part in (*listed, *(v.size for v in variants if v.size)) for label in size_labels(part)}
+        gone = {v.size for v in variants if v.size} - {v.size for v in sold}
+        told = (*(part for part in listed if part not in gone), *(v.size for v in sold if v.size))
+        sizes = {label for part in told for label in size_labels(part)}
         for size in sizes:
             self.size.add(size, row)
         self.varied.append(any(v.size and v.colours for v in variants))
-        pairs = {(size, c) for v in variants for c in v.colours if v.size for size in size_labels(v.size)}
+        pairs = {(size, c) for v in sold for c in v.colours if v.size for size in size_labels(v.size)}
         for size, colour in pairs:
             self.combo[size, colour].append(row)
 

@@ -22,6 +22,46 @@ _IRREGULAR = {
     "christmas": "christmas", "thermos": "thermos", "lens": "lens", "canvas": "canvas", "series": "series", "atlas": "atlas", "tees": "tshirt", "tee": "tshirt",
 }  # fmt: skip
 _KEPT = frozenset({"is", "this", "was", "has", "his", "hers", "us", "plus", "gas", "bus", "always", "yes", "xs", "as"})
+# Their singular ends with "ie", not with "y".
+_IE = frozenset(
+    [
+        "beanie",
+        "hoodie",
+        "wellie",
+        "cookie",
+        "brownie",
+        "smoothie",
+        "movie",
+        "genie",
+        "zombie",
+        "pixie",
+        "onesie",
+        "nightie",
+        "bootie",
+        "budgie",
+        "veggie",
+        "sweetie",
+        "selfie",
+        "tie",
+        "pie",
+        "lie",
+        "auntie",
+        "caddie",
+        "bookie",
+        "birdie",
+        "eyrie",
+        "calorie",
+        "prairie",
+        "sortie",
+        "rookie",
+        "cutie",
+        "goodie",
+        "freebie",
+        "walkie",
+        "bowtie",
+        "necktie",
+    ]
+)
 _DROP_ES = ("sses", "xes", "ches", "shes", "zes")
 
 
@@ -54,6 +94,8 @@ def stem(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 3 or word in _KEPT or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
+    if word[:-1] in _IE:
+        return word[:-1]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(_DROP_ES):

@@ -1,6 +1,6 @@
 """The words of one catalogue: phrases that name its colours, brands and attribute values, and its spelling."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +8,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from shopfloor.tools.recommendation.language import (
+    COMMON_WORDS,
     EMPTY_WORDS,
     GENDERS,
     KINDS,
@@ -19,7 +20,8 @@ from shopfloor.tools.recommendation.language import (
     SIZE_WORDS,
     SURE_COLOURS,
 )
-from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.qualities import aliases_of, materials_in
+from shopfloor.tools.recommendation.snapshot import THING_SHARE, Snapshot
 
 EntryKind = Literal["colour", "brand", "attribute"]
 MIN_CORRECTED = 4  # letters: shorter words are never "corrected"
@@ -96,6 +98,7 @@ def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
         if not flag and not set(key.split()) & set(value.split()):
             both = (*value.split(), *key.split())
             entries.setdefault(both, Entry(both, "attribute", value, key))
+    entries = {**_in_other_words(snapshot, entries.values(), kinds), **entries}
     for brand in snapshot.brands:
         phrase = tuple(brand.split())
         if phrase and not (len(phrase) == 1 and phrase[0] in EMPTY_WORDS):
@@ -109,11 +112,24 @@ def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
     spelling = own | set(SURE_COLOURS) | (set(KINDS) & (own | set(KINDS)))
     return Vocabulary(
         entries=entries,
-        words=frozenset(own | general | set(KINDS) | set(SAME) | set(snapshot.text_stems)),
+        words=frozenset(own | general | COMMON_WORDS | set(KINDS) | set(SAME) | set(snapshot.text_stems)),
         spelling=tuple(sorted(word for word in spelling if len(word) >= MIN_CORRECTED and word.isalpha())),
         longest_phrase=max((len(phrase) for phrase in entries), default=1),
         common={word: len(rows) for word, rows in snapshot.stems.items()},
     )
+
+
+def _in_other_words(snapshot: Snapshot, entries: Iterable[Entry], kinds: set[str]) -> dict[tuple[str, ...], Entry]:
+    """What values are also called, and the plain materials in longer ones; no word that is a thing here."""
+    out: dict[tuple[str, ...], Entry] = {}
+    for key, value in snapshot.attributes:
+        for word in materials_in(key, value):
+            if word not in kinds and snapshot.head_share.get(word, 0.0) < THING_SHARE:
+                out.setdefault((word,), Entry((word,), "attribute", word, key))
+    for entry in entries:
+        for other in aliases_of(entry.phrase) if entry.kind == "attribute" else ():
+            out.setdefault(other, Entry(other, "attribute", entry.value, entry.key))
+    return out
 
 
 def _is_phrase(phrase: tuple[str, ...], kinds: set[str]) -> bool:

@@ -53,10 +53,13 @@ def load_rows(connection: sqlite3.Connection) -> list[Row]:
 
 
 def _row(row: sqlite3.Row, variants: Sequence[sqlite3.Row]) -> Row:
-    colours = _parts(str(row["colour"] or "")) | {c for v in variants for c in _parts(str(v["colour"] or ""))}
+    sold = [variant for variant in variants if variant["available"]] or variants
+    gone = {c for v in variants for c in _parts(str(v["colour"] or ""))}
+    colours = (_parts(str(row["colour"] or "")) - gone) | {c for v in sold for c in _parts(str(v["colour"] or ""))}
     if not colours:
         colours = {word for word in _WORDS.findall(str(row["name"]).lower()) if word in _COLOURS}
-    sizes = _parts(str(row["sizes"] or "")) | {str(v["size"]).strip().lower() for v in variants if v["size"]}
+    gone = {str(v["size"]).strip().lower() for v in variants if v["size"]}
+    sizes = (_parts(str(row["sizes"] or "")) - gone) | {str(v["size"]).strip().lower() for v in sold if v["size"]}
     told = [row["price"] if v["price"] is None else v["price"] for v in variants if v["available"]]
     prices = [price for price in told if price is not None] or [row["price"]] * (row["price"] is not None)
     return Row(
@@ -69,7 +72,7 @@ def _row(row: sqlite3.Row, variants: Sequence[sqlite3.Row]) -> Row:
         brand=str(row["brand"] or "").strip().lower(),
         prices=tuple(float(price) for price in prices),
         currency=str(row["currency"]),
-        pairs=frozenset((str(v["size"] or "").strip().lower(), c) for v in variants for c in _parts(str(v["colour"]))),
+        pairs=frozenset((str(v["size"] or "").strip().lower(), c) for v in sold for c in _parts(str(v["colour"]))),
     )
 
 

@@ -69,7 +69,9 @@ def plan_of_act(
             return _plan("supervisor", sure, "closes the matter", reply="thanks" if kind == OUT_OF_SCOPE else kind)
         case "service":
             kind = replies.kind(text)
-            if kind == OUT_OF_SCOPE and (lexicon.names_product(text) or info.route != "supervisor"):
+            if kind == OUT_OF_SCOPE and (
+                cues.asks_range(text) or lexicon.names_product(text) or info.route != "supervisor"
+            ):
                 return None
             return _plan("supervisor", sure, "nothing an agent can do", reply=kind)
 

@@ -4,6 +4,7 @@ Pure functions with the conversation's other rules (:mod:`shopfloor.graph.conver
 """
 
 import re
+from typing import cast
 
 from shopfloor.graph import cues
 from shopfloor.graph.lexicon import Lexicon, singular
@@ -35,6 +36,7 @@ _ONE_IN = re.compile(
 )
 _IN_COLOUR = re.compile(rf"{_LEAD}(?:in )?(?P<colour>(?:(?:light|dark) )?[a-z]+){_TAIL}$")
 _ONLINE = re.compile(rf"{_LEAD}(?:is (?:it|that) |are they |and |available |in stock )*online{_TAIL}$")
+_TAKES_BACK = re.compile(r"(?:hm+ |oh |well )*(?:nah|no|nope|no wait|wait|actually|rather)\b")
 _FILLERS = frozenset({"and", "or", "but", "a", "the", "please", "maybe", "ok", "in", "something", "also", "very"})
 _MOST_VALUES = 3
 _TOGETHER = re.compile(
@@ -117,13 +119,36 @@ def one_thing(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan
         return None
     before = str(memory.parsed.get("text") or "")
     if before and not (memory.parsed.get("categories") or memory.parsed.get("head")):
-        task = recommend_task(f"{match['thing']}, {before}")
+        known = (
+            ""
+            if before.casefold() == memory.last_text.casefold() and not memory.parsed.get("refines")
+            else carried(memory)
+        )
+        task = recommend_task(", ".join(part for part in (match["thing"], known or before) if part))
         return rule_plan("recommendation", "named a thing of a broad wish", recommend=task)
     if match["article"] is None and match["thing"] == lowered:
         return None  # bare words may be a fresh start
+    if _TAKES_BACK.match(lowered):
+        task = recommend_task(", ".join(part for part in (match["thing"], carried(memory)) if part))
+        return rule_plan("recommendation", "another thing for the same use", recommend=task)
     return rule_plan(
         "recommendation", "another thing for the same person", recommend=recommend_task(f"{text} too", refine=True)
     )
+
+
+def carried(memory: Memory) -> str:
+    """What the wishes so far came to, but for the thing itself, as words of a wish: running, for women, under 40."""
+    parsed = memory.parsed or {}
+    values = [pair[1] for pair in cast("list[list[str]]", parsed.get("attributes") or [])]
+    said = [value for value in (*values, parsed.get("occasion")) if isinstance(value, str)]
+    gender, age, most = parsed.get("gender"), parsed.get("age"), parsed.get("price_max")
+    if isinstance(gender, str):
+        said.append(f"for {gender}")
+    if isinstance(age, int | float):
+        said.append(f"{age:g} years old")
+    if isinstance(most, int | float):
+        said.append(f"under {most:g}")
+    return ", ".join(dict.fromkeys(said))
 
 
 def same_of_another(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:

@@ -5,6 +5,7 @@ it in Tokyo?", "yes"); :func:`plan_route` turns the local router's route into ta
 """
 
 import re
+from dataclasses import replace
 
 from shopfloor.graph import cues
 from shopfloor.graph.acting import contradicts
@@ -53,9 +54,6 @@ from shopfloor.tools.schemas import Route, RouteInfo
 
 _MOST_STOCK_TASKS = 3
 _UNSURE = 0.8
-_SELLS = re.compile(
-    r"\b(?:do|does) (?:you|u|ya|the shop|this shop) (?:guys )?(?:also |even )?(?:sell|have|carry|stock|do)\b|\bgot any\b"
-)
 _IN_STOCK_IN = re.compile(r"\b(in stock|available|you (?:have|carry|sell)|on the shelf|pick up)\b", re.IGNORECASE)
 
 
@@ -74,7 +72,7 @@ def follow_up(
             return plan
     small = LANGUAGE if is_foreign(text, lexicon) else replies.sure_kind(text)
     if small is not None:
-        return _direct(small, "small talk")
+        return replace(_direct(small, "small talk"), skus=lexicon.products_in(text)[:1])
     if memory.pending is not None and not memory.pending["options"]:
         plan = named_what_was_asked(text, lowered, memory.pending)
         if plan is not None:
@@ -123,7 +121,7 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     elif route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and _bare_value(text, memory, lexicon):
         task = recommend_task(text, refine=True)
         return rule_plan("recommendation", "a word of the shop's products after a list", recommend=task)
-    if _SELLS.search(lowered) and _asks_for_a_thing(route, text, memory, info, lexicon, replies):
+    if cues.asks_range(lowered) and _asks_for_a_thing(route, text, memory, info, lexicon, replies):
         route, decided["reason"] = "recommendation", "asked whether the shop has such a thing"
     if route == "supervisor":
         return Plan(route, reply=replies.kind(text), **decided)  # pyright: ignore[reportArgumentType]
@@ -158,7 +156,8 @@ def _asks_for_a_thing(
     if route == "supervisor":
         return replies.kind(text) == OUT_OF_SCOPE
     about = cues.has_pronoun(cues.normal(text)) or lexicon.products_in(text) or lexicon.sku_in(text)
-    return route == "inventory" and not about and info.confidence < _UNSURE and not cues.asks_where(cues.normal(text))
+    vague = info.confidence < _UNSURE or not lexicon.names_product(text)
+    return route == "inventory" and not about and vague and not cues.asks_where(cues.normal(text))
 
 
 def _sku_named(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
@@ -182,6 +181,8 @@ def _pointed_at(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Pl
         return _direct("no_such_place", "pointed past the list") if points_past(lowered, len(memory.shown)) else None
     place = lexicon.place_in(text)
     size = cues.size_in(lowered)
+    if place is None or place in cues.asking_part(text):
+        text = cues.asking_part(text) if len(items) == 1 else text
     goes_on = memory.last_route == "inventory" and cues.what_about(lowered) is not None
     if cues.asks_stock(lowered) or place is not None or size is not None or goes_on:
         tasks = tuple(
@@ -254,6 +255,7 @@ def _focus_tasks(
     if cues.is_plural(lowered) and 1 < len(memory.skus) <= _MOST_STOCK_TASKS and memory.last_route != "inventory":
         skus = memory.skus
     city = place or (None if cues.asks_where(lowered) else _city(memory))
+    text = cues.asking_part(text) if place is None or place in cues.asking_part(text) else text
     return tuple(inventory_task(text, sku=sku, city=city, size=size or _size(memory)) for sku in skus)
 
 

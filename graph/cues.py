@@ -5,7 +5,7 @@ import re
 MAX_FOLLOW_UP_WORDS = 12
 
 _STOCK = re.compile(
-    r"\b(which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
+    r"\b((any|which|what) other (store|shop|branch)\w*|which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
     r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
     r"|which (one|of (the|them|those|these)( two| three)?) (has|have|stocks?|carr(y|ies)|sells?) (it|them|one|any)\b|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell) (it|this|that|them|these|those|one|any)\b|(?<!how long does )\bkeep (it|this|that|them|these|those|one|any)\b(?! (hot|cold|warm|cool|dry|fresh|clean|safe))"
     r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|everything|all of it|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
@@ -26,10 +26,10 @@ _COMPARATIVE = re.compile(
     r"|more (?!on\b|about\b|info|details?\b)\w+|less \w+|dearer|pricier)\b"
 )
 _OTHERS = re.compile(
-    r"\b((something|anything|someth) (else|different|similar|like (it|this|that|the))|(any )?other (options?|ones?|colou?rs?"
+    r"\b((something|anything|someth) (else|different|similar|like (it|this|that|the))|(any )?other(?! (?:store|shop|branch|cit|town|place)) (options?|ones?|colou?rs?"
     r"|choices?|models?|ideas?|suggestions?)|different (ones?|colou?rs?|styles?|brands?)|(show|give|send) me (some )?(more|others?"
     r"|another)|more (options?|choices?|ideas|like (it|this|that|these|the))|similar (ones?|to)|alternatives?|another one"
-    r"|what else|any others?|anything else (like|in|for|with)|else do you have|don'?t like (it|them|these|those|any)"
+    r"|what else|any others?\b(?! (?:store|shop|branch|cit|town|place))|anything else (like|in|for|with)|else do you have|don'?t like (it|them|these|those|any)"
     r"|not (these|those|that one|this one))\b|^(ok |and |some |any )*(more|others|next)( ones| please)*$"
 )
 _LIMIT = re.compile(
@@ -116,6 +116,12 @@ _CORRECTS = re.compile(
     r"(?:i (?:mean|meant)\s+)?|i meant\s+|make that\s+|(?:(?:let'?s )?(?:go )?|ok(?:ay)?,? )back to (?=the |those |these |my )(?:the |those |these |my )?)+",
     re.IGNORECASE,
 )
+_EXCLAIMS = re.compile(
+    r"^(?:(?:kk?|lol|haha+|oh|ah|aha|hm+|erm|yay|ugh|phew)\b[,.! ]+"
+    r"|(?:wow|ouch|nice|cool|great|perfect|lovely|brilliant|splendid|super|fine|alright|all right|right|good(?: one)?|i see|ok(?:ay)?|yeah|thanks|thank you|cheers)"
+    r"(?=[,.!])[,.! ]+)+(?=\w)",
+    re.IGNORECASE,
+)
 _HESITATES = re.compile(r"(?:,\s*)?\b(?:u+[hm]+|e+r+m?|you know)\b,?(?=\s|$)", re.IGNORECASE)
 _QUESTION = re.compile(
     r"^(?:(?:so|and|but|ok|okay|hmm|well|also|then|great|thanks|cool)\b[ ,]*)*"
@@ -126,6 +132,18 @@ _STOCK_ITSELF = re.compile(
     r"|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)|(it|this|that|they|these|those|one) (in|at|near|also in|there))\b"
 )
 
+_SELLS = re.compile(
+    r"\b(?:do|does) (?:you|u|ya|the shop|this shop) (?:guys )?(?:also |even )?(?:sell|have|carry|stock|do)\b|\bgot any\b"
+)
+_PLACE_IN_LIST = re.compile(
+    r"\b(?:(?:the|your|that|this) )?(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|(?:number|no\.?|option|item) ?(?:\d|one|two|three|four)) ones?\b"
+    r"|\b(?:the|your|that) (?:first|second|third|fourth|fifth|last|1st|2nd|3rd)\b(?= (?:in|at|near|is|available)\b|\W*$)",
+    re.IGNORECASE,
+)
+_PACKS = re.compile(
+    r"\b(?P<n>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|a dozen) (?:packs?|pairs?|pieces?|pcs|units?|boxes|sets)\b(?: of (?:it|them|those|these|that))?",
+    re.IGNORECASE,
+)
 _IN_A_PACK = re.compile(
     r"\bhow many [\w ]{0,20}?\b(?:are |come |is |do i get )?(?:there )?(?:in|per) (?:(?:a|an|one|each|the|every) )?(?:pack|box|set|pair|bag|case|bottle|kit|roll|bundle|packet)s?\b"
 )
@@ -154,7 +172,8 @@ def is_short(text: str) -> bool:
 def corrected(text: str) -> str:
     """A message without the words that only take back the last one: "sorry, I meant Vancouver"."""
     rest = _CORRECTS.sub("", _HESITATES.sub("", text.strip()))
-    return rest if words(rest) else text
+    said = _EXCLAIMS.sub("", rest)
+    return next((one for one in (said, rest) if words(one)), text)
 
 
 def is_question(text: str) -> bool:
@@ -185,7 +204,8 @@ def is_plural(text: str) -> bool:
 def refines(text: str) -> bool:
     """Asks for the last request again with a change."""
     return any(
-        cue.search(text)
+        cue.search(part)
+        for part in {text, re.split(r"[.!?;]\s+", text)[-1]}
         for cue in (
             _CHEAPER,
             _COMPARATIVE,
@@ -225,6 +245,11 @@ def for_grown_ups(text: str) -> str:
         return text
     said = _GROWN_UP.sub(", no kids", text, count=1)
     return re.sub(r"^\W+", "", said)
+
+
+def asks_range(text: str) -> bool:
+    """Asks whether the shop has such a thing: do you sell bikes."""
+    return _SELLS.search(normal(text)) is not None
 
 
 def asks_price(text: str) -> bool:
@@ -289,6 +314,15 @@ def says_yes(text: str) -> bool:
 def says_no(text: str) -> bool:
     """Declines, and says nothing else."""
     return _NO.fullmatch(text.replace(",", "")) is not None
+
+
+def asking_part(text: str) -> str:
+    """A stock question without the sentences before it, and with "ten packs" as "ten of it": for a product that is known."""
+    parts = re.split(r"(?<=[.!;?])\s+", text.strip())
+    asking = [part for part in parts if _STOCK.search(normal(part)) or "?" in part]
+    said = " ".join(asking) if asking and len(asking) < len(parts) else text
+    said = _PLACE_IN_LIST.sub("it", said)
+    return _PACKS.sub(lambda found: f"{found['n']} of it", said)
 
 
 def with_name(text: str, name: str) -> str:

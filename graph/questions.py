@@ -108,7 +108,8 @@ def goes_with(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan
     """And gloves to go with it; what trousers match the Plain Suit Jacket?"""
     match = _GOES_WITH.search(lowered)
     named = lexicon.products_in(text)
-    if match is None or not cues.is_short(text) or not (named or (match["what"] and memory.focus_sku)):
+    leans = match is not None and (match["what"] or match[0].startswith("matching"))
+    if match is None or not cues.is_short(text) or not (named or (leans and memory.focus_sku)):
         return None
     wish = text if named else cues.normal(lowered.replace(match[0], " ")) + TO_GO_WITH
     task = recommend_task(wish, like=named[0] if named else memory.focus_sku)

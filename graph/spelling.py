@@ -53,7 +53,7 @@ def is_foreign(text: str, lexicon: Lexicon) -> bool:
     said = [found[0].casefold() for found in _WORD.finditer(text)]
     if len(said) < _FOREIGN_WORDS or not any(ord(letter) > 0x7F for word in said for letter in word):
         return False
-    return not any(_is_known(word, lexicon) for word in said if len(word) > 1)
+    return not any(word in FRAME or word in _cues() or lexicon.knows(word) for word in said if len(word) > 1)
 
 
 def _mended(word: str, lexicon: Lexicon) -> str:

@@ -121,7 +121,7 @@ class Supervisor:
         said = understood(turn.text, self.lexicon, self._replies)
         text = cues.corrected(said)
         talking = bool(turn.memory.last_text)
-        reading = read_act(text, self.lexicon) if talking else None
+        reading = read_act(said, self.lexicon) if talking else None
         plan = follow_up(said, turn.memory, self.lexicon, self._replies, reading)
         if plan is not None:
             return plan, None

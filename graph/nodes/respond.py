@@ -136,7 +136,7 @@ def _columns(shop: Shop, asked: str, facts: Sequence[ProductFacts]) -> frozenset
 
 
 async def _facts(decision: Decision, shop: Shop) -> list[ProductFacts]:
-    if decision["reply"] not in {"details", "chosen"} or not decision["skus"]:
+    if decision["reply"] is None or not decision["skus"]:
         return []
     skus = decision["skus"]
     return await shop.catalogue.read(lambda connection: read_facts(connection, skus))

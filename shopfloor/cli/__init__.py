@@ -54,7 +54,9 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "lineage": CommandInfo("lineage", "Say what an artefact was learned from and how it was judged."),
     "forget": CommandInfo("forget", "Erase a user, and retire or retrain what was learned from them."),
     "simulate": CommandInfo("simulate", "Play some days with simulated shoppers, and see what is learned."),
-    "replay": CommandInfo("train_replay", "Replay labelled messages as reactions; measure what the loop makes of them."),
+    "replay": CommandInfo(
+        "train_replay", "Replay labelled messages as reactions; measure what the loop makes of them."
+    ),
     "bench": CommandInfo("bench", "Measure speed and memory on this machine."),
 }
 

@@ -66,6 +66,12 @@ class InventoryAgent:
         """The place names, read once; for callers that must tell a city from another word."""
         return (await self._current_names())[1]
 
+    async def forget_texts(self) -> None:
+        """Let go of the words of questions that are remembered to be faster."""
+        for names in (self._names, self._bare_names):
+            if names is not None:
+                names.matcher.forget()
+
     async def answer(self, question: str, context: InventoryContext | None = None) -> InventoryAnswer:
         """Answer a free question about stock or stores.
 

@@ -153,12 +153,20 @@ class PlaceFinder:
             store_follows = after in STORE_NOUNS - {"one"} and before != "with"
             after_preposition = before in PLACE_PREPOSITIONS and before != "for"
             after_comma = "," in self._reading.gap(position) and self._great(position)
-            if store_follows or after_preposition or after_comma:
+            beside = not self.found and self._beside_product(position, end) and self._great(position)
+            if store_follows or after_preposition or after_comma or beside:
                 capital = all(self._reading.capitalised(number) for number in range(position, end))
                 sure = store_follows or (capital and before in ("in", "at", "near", "around", "from"))
                 slots.append((position, end, sure))
             position = end
         return slots
+
+    def _beside_product(self, start: int, end: int) -> bool:
+        """Whether the words follow a product's name at once, or end the question, or begin it before a comma."""
+        labels = self._reading.labels
+        follows = start > 0 and labels[start - 1] == "product"
+        begins = start == 0 and end < len(labels) and "," in self._reading.gap(end) and "product" in labels
+        return follows or begins
 
     def _openword(self, position: int) -> bool:
         """A word that nothing explains: no label, no function word, no word of the catalogue, no colour, no number."""
@@ -207,7 +215,8 @@ class PlaceFinder:
         capital = self._reading.capitalised(start)
         if not capital and place.population < BIG_CITY:
             return None
-        listed = start > 0 and "," in self._reading.gap(start) and place.population >= GREAT_CITY
+        beside = "," in self._reading.gap(start) or (not self.found and self._beside_product(start, end))
+        listed = (start > 0 or beside) and beside and place.population >= GREAT_CITY
         if strict and not capital and not self._in_slot(start, end) and not listed:
             return None
         here = self._stores_in(place)

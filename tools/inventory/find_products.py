@@ -4,10 +4,20 @@ import itertools
 import re
 from dataclasses import dataclass, field
 
-from shopfloor.tools.inventory.lexicon import CONNECTORS, FRAME, HARD_FRAME, NUMBER_WORDS, SPLITTERS
+from shopfloor.tools.inventory.lexicon import (
+    CONNECTORS,
+    DETERMINERS,
+    FRAME,
+    HARD_FRAME,
+    NUMBER_WORDS,
+    SPLITTERS,
+    WEARERS,
+    WORN_BY,
+    is_inflected,
+)
 from shopfloor.tools.inventory.reading import ProductMention, Reading
 from shopfloor.tools.inventory.snapshot import ShopNames
-from shopfloor.tools.matching import COLOURS, code_shape, nearest_word, tokenise
+from shopfloor.tools.matching import COLOURS, code_shape, nearest_word, stem, tokenise
 from shopfloor.tools.product_matcher import ProductMatch
 
 _CHUNK = re.compile(r"[^\s,;?!()\"“”]+")
@@ -81,6 +91,9 @@ class ProductFinder:
             length, skus = self._matcher.phrase_at(stems, position)
             if length >= 2 and len(skus) == 1 and self._reading.free(position, position + length):
                 end = position + length
+                worn = self._worn_by(stems, position, end)
+                if worn is not None:
+                    skus, end = worn
                 if not self._goes_on(position, end):
                     colours = self._colours_after(end)
                     end = colours or end
@@ -92,6 +105,14 @@ class ProductFinder:
                     continue
             position += 1
         return found
+
+    def _worn_by(self, stems: list[str], start: int, end: int) -> tuple[list[str], int] | None:
+        """The product of the same name with the wearer in it: "Running Shoes for women" where one ends with Women."""
+        if end + 1 >= len(stems) or self._reading.words[end] != "for":
+            return None
+        wearer = WORN_BY.get(stems[end + 1], stems[end + 1])
+        length, skus = self._matcher.phrase_at([*stems[:end], wearer], start)
+        return (list(skus), end + 2) if length == end - start + 1 and len(skus) == 1 else None
 
     def _colours_after(self, end: int) -> int | None:
         """Where the colours end that follow a name ("... in light blue"), or None."""
@@ -107,7 +128,7 @@ class ProductFinder:
         for position in (start - 1, end):
             if 0 <= position < len(self._reading.tokens) and self._reading.free(position):
                 word = self._reading.tokens[position].stem
-                closed = any(mark in self._reading.gap(end if position == end else start) for mark in ",;:)")
+                closed = any(mark in self._reading.gap(end if position == end else start) for mark in ",;:()")
                 if word not in FRAME and self._matcher.knows(word) and not closed:
                     return True
         return False
@@ -187,6 +208,8 @@ class ProductFinder:
             return "weak" if self._matcher.knows(token) else "stop"
         if token in FRAME or word in FRAME:
             return "weak" if self._matcher.knows(token) else "stop"
+        if not self._matcher.knows(token) and is_inflected(token, FRAME):
+            return "stop"
         if not self._matcher.knows(token) and self._misspelt_frame(token):
             return "stop"
         return "content"
@@ -198,6 +221,9 @@ class ProductFinder:
         return nearest_word(word, FRAME) is not None
 
     def _resolve(self, run: Run) -> list[ProductMention]:
+        before = self._before_for(run)
+        if before is not None and self._match(before).kind == "one":
+            return [self._mention(before, self._match(before))]  # "bottles for an office": whom they are for
         whole = self._match(run)
         if whole.kind == "none" and run.splits:
             parts = [self._match(part) for part in _divide(run)]
@@ -207,6 +233,19 @@ class ProductFinder:
                     mentions.append(self._mention(part, match))
                 return mentions
         return [self._mention(run, whole)]
+
+    def _before_for(self, run: Run) -> Run | None:
+        """The words of a run before "for a …", where some are several; None without such a tail."""
+        words = self._reading.words
+        cut = next(
+            (p for p in range(run.start + 1, run.end - 1) if words[p] == "for" and words[p + 1] in DETERMINERS), None
+        )
+        if cut is None:
+            return None
+        part = Run(
+            [p for p in run.content if p < cut], [p for p in run.weak if p < cut], [p for p in run.numbers if p < cut]
+        )
+        return part if len(part.content) > 1 else None
 
     def _match(self, run: Run) -> ProductMatch:
         tokens = self._reading.tokens
@@ -237,7 +276,7 @@ class ProductFinder:
         text = reading.surface(run.start, run.end)
         return ProductMention(
             run.start, run.end, text, match.kind, match.skus, False, words, category, match.score,
-            plural=last.endswith("s") and not last.endswith("ss"),
+            plural=last.endswith("s") and not last.endswith("ss") and stem(last) not in WEARERS,
         )  # fmt: skip
 
 

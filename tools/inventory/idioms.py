@@ -28,9 +28,14 @@ _SPAN = re.compile(
 )
 _BEHIND = re.compile(r"\b(last|past|for)\b")
 _AHEAD = re.compile(r"\b(within|in|over|by|until|next|coming|following|this|during|before)\b")
+# "Won't last the next 90 days": the span lies ahead.
+_LASTS = re.compile(
+    r"\b(not|wont|dont|doesnt|cant|cannot|will|would|to) (\w+ )?(last|survive|cover|see|make it)( \w+){0,4} ?$"
+)
 _PHRASES = re.compile(
     r"\b(down (to|at)|(this|that|the|present|current|same|a|such|normal|usual) (present |current |same |usual )?(rate|pace|speed|tempo)"
-    r"|by any chance|at the moment|for the time being|on the (shelf|shelves|rack|racks)|to hand|to be had|down the (road|street)"
+    r"|by any chance|at the moment|for the time being|on (the|your|our|its) (shelf|shelves|rack|racks|floor|shop floor|sales floor|rail|rails|hangers?|hooks?|books|wall|premises)"
+    r"|(company|chain|network|nation|group|world|country|store|system)[ -]wide|(run|runs|ran|running|gone) dry|(front|back|help) desk|to hand|to be had|down the (road|street)"
     r"|round the corner|(all|the) (two|three|four) of them)\b"
 )
 
@@ -50,7 +55,9 @@ def find_idioms(reading: Reading, sizes: Mapping[str, str]) -> int | None:
         if f"{hit['count']} {hit['unit'].removesuffix('s')}" in sizes:
             continue
         _mark(reading, text, hit.start(), hit.end())
-        if ahead is None and _AHEAD.search(hit["lead"]) and not _BEHIND.search(hit["lead"]):
+        lasting = _LASTS.search(text[: hit.start("count")] if hit["count"] else text[: hit.end("lead")])
+        behind = _BEHIND.search(hit["lead"]) and not lasting
+        if ahead is None and (lasting or (_AHEAD.search(hit["lead"]) and not behind)):
             ahead = _count(hit["count"]) * _DAYS_OF[hit["unit"].removesuffix("s")]
     return ahead
 

@@ -16,13 +16,13 @@ NEAREST = re.compile(
 )
 OTHER = re.compile(
     r"\b(other|another|else|elsewhere|apart|besides?|aside|except(ing)?|excluding|instead|alternatives?|different|"
-    r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|next (store|shop|branch|outlet|place)|fallback|if .* (is|has) (out|none|shut|sold))\b"
+    r"cant (use|get to|go to|make it to|reach|visit)|cannot (use|get to|go to|reach)|not (use|go to)|unable|closed|rather than|backup|next best|next (store|shop|branch|outlet|place)|fallback|where next|(let|lets|letting) (me|us|them) down|no (luck|use|joy|good)|(failed|disappointed) (me|us)|(is|was|are|were) (all )?out of|if .* (is|has) (out|none|shut|sold))\b"
 )
 SIZES = re.compile(
     r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b"
 )
 MOST = re.compile(
-    r"\b(?<!at )(most(?! of)|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b"
+    r"\b(?<!at )(most(?! of)|(?<=has )most of|(?<=have )most of|(?<=with )most of|(?<=the )most of|(?<=holds )most of|(?<=got )most of|(?<=keeps )most of|(?<=stocks )most of|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b"
 )
 TOTAL = re.compile(
     rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
@@ -38,7 +38,7 @@ LIST_STORES = re.compile(
 )
 ZERO = re.compile(
     r"\b(out of stock|sold out|sell outs?|stock ?outs?|zero|no (more )?(stock|units|inventory)|none left|nothing left|no longer (available|in stock|have|has|got|there|stocks?|carry|carries|sells?)|unavailable|"
-    r"ran out|out of$|(dont|do not|doesnt|does not) (\w+ )?have (\w+ )?any ?more|nothing left|have run out|has run out|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
+    r"ran out|out of$|(dont|do not|doesnt|does not) (\w+ )?have (\w+ )?any ?more|nothing left|have run out|has run out|(run|runs|ran|running|gone) dry|depleted|gone|empty|emptied|not in stock|not available|exhausted|no units|completely out|used up|(thats|whats|is|are|currently|all) out|out (at|in)|(ha(s|ve)|had) (\w+ ){0,2}run out|run out of|sold through|missing|none of|0 (units|stock|left|items|pieces))\b"
 )
 LOW = re.compile(
     r"\b(low|lowest|running (low|out|short)|few(er)?|scarce|nearly (gone|out|empty)|almost (gone|out|empty|sold)|short (on|of|supply)|below|under|at most|or less|"
@@ -50,7 +50,7 @@ REORDER_POINT = re.compile(
 )
 COVER = re.compile(
     r"\b(days? of (cover|stock|supply|inventory)|weeks? of (cover|stock|supply)|days? cover|stock cover|(how|however) (long|many (days|weeks))( \w+)* (last|left|cover)|"
-    r"how long (will|does|do|would|until|till|before)|when (will|does|do|would) .*(run out|sell out|be gone))\b"
+    r"how long (will|does|do|would|until|till|before)|when (will|does|do|would|are|is|shall) .*((run|runs|running) (out|dry|short)|(sell|sells|selling) out|be (gone|empty|finished)|(are|is) .* gone))\b"
 )
 SELL_OUT = re.compile(
     r"\b(at th(is|e current|e present|at|e same) (rate|pace|speed|tempo)|(will|going to|about to|likely to|expected to) (\w+ ){0,3}be (sold out|gone|out of stock|used up|empty|unavailable)|"
@@ -60,7 +60,8 @@ SELL_OUT = re.compile(
 TRANSFER = re.compile(
     rf"\b(transfers?|transferred|rebalanc\w+|redistribut\w+|relocate|surplus|excess|overstock\w*|"
     rf"(?<!you )(?<!\bu )(send|ship|move|shift|spare|lend|sent|shipped|moved|shifted|lent) (\w+ ){{0,6}}(to(?! (me|my|us)\b)|between|from)|"
-    rf"((which|what) {_STORE}|who) (should|could|can|ought to|must|might|would) (send|ship|give|supply|help|spare|move|lend)|help out|share stock)\b"
+    rf"((which|what) {_STORE}|who) (should|could|can|ought to|must|might|would) (send|ship|give|supply|help|spare|move|lend)|help out|share stock|"
+    rf"(where|(which|what) {_STORE}|who) (should|could|can|might|must|would|do|does) .*\b(get|fetch|draw|pull|order|source|take|have) .*\bfrom|(where|{_STORE}|who) .*\bbe (sent|moved|shipped|fetched|taken|pulled) from)\b"
 )
 MOVED = re.compile(r"\b(transfer(s|red|ring)?|rebalanc\w+|redistribut\w+)\b")
 ALTERNATIVES = re.compile(
@@ -218,7 +219,7 @@ def _analysis_intent(text: str, scene: Scene) -> str | None:
     if MOVED.search(text) or (
         TRANSFER.search(text)
         and not LIST_STORES.search(
-            re.sub(rf"\b((which|what) {_STORE}|who) (should|can|could|ought|must|might|would)\b", "", text)
+            re.sub(rf"\b((which|what) {_STORE}|who|where) (should|can|could|ought|must|might|would)\b", "", text)
         )
     ):
         return "transfer"

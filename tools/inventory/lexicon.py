@@ -82,7 +82,7 @@ condition thing things stuff person people man guy lady friend family customer c
 staff member members colleague colleagues manager assistant clerk boss
 shelves shelf rack racks aisle aisles row rows department section corner window counter storage storeroom
 answer reply respond response message email chat contact
-sent shipped moved shifted lent spared supplied transferred length lengths width widths pace coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses pile piles heap heaps stack stacks
+sent shipped moved shifted lent spared supplied transferred length lengths width widths pace coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses pile piles sit sits sat sitting floor rail rails hanger hangers premises dry wise forever heap heap heaps stack stacks
 haha hahaha lol hehe damn darn ooh wow oops ugh argh hmm hm ah aha oh yay nah yeah yep yup sheesh gosh god crap bummer shame pity alas eh huh whoa ouch phew
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered
@@ -104,6 +104,28 @@ second third fourth fifth 1st 2nd 3rd 4th 5th
 """
     )
 )
+
+# Whom a thing is for: an "s" at their end makes no plural of the thing.
+WEARERS: frozenset[str] = frozenset(
+    stem(word) for word in word_set("kids mens womens ladies girls boys men women children babies unisex adults")
+)
+WORN_BY = {
+    **dict.fromkeys((stem(word) for word in word_set("lady ladies woman female females her")), "women"),
+    **dict.fromkeys((stem(word) for word in word_set("gents gentlemen man male males him")), "men"),
+    **dict.fromkeys((stem(word) for word in word_set("kid child")), "kid"),
+}
+
+
+def is_inflected(word: str, words: frozenset[str]) -> bool:
+    """Whether a plain word is a form of one of ``words``: "added", "sitting", "holder"."""
+    for ending in ("ed", "ing", "er", "ers", "d", "ly"):
+        if word.endswith(ending) and len(word) - len(ending) > 2:
+            base = word[: -len(ending)]
+            doubled = base[:-1] if len(base) > 3 and base[-1] == base[-2] else base
+            if base in words or f"{base}e" in words or doubled in words:
+                return True
+    return False
+
 
 # Words that may stand inside a product description without ending it.
 CONNECTORS = word_set("in of the a an with for and to on s from by")

@@ -224,6 +224,11 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
     spoken = _spoken_size(reading, names)
     if spoken is not None:
         return spoken
+    return _bare_size(reading, names)
+
+
+def _bare_size(reading: Reading, names: ShopNames) -> str | None:
+    """A size that stands alone: "XL", "in M", "5-6 Yr"."""
     for hit in re.finditer(
         r"(?<![\w'’.-])([\w/-]+(?:\s?(?:yrs?|years?|months?|cm|ml))?)(?![\w'’-])", reading.text, re.IGNORECASE
     ):
@@ -231,6 +236,8 @@ def _find_size(reading: Reading, names: ShopNames) -> str | None:
         if size is None or size.isdigit():
             continue
         before = reading.text[: hit.start()].split()
+        if len(hit.group(1)) == 1 and before and re.fullmatch(r"\d+(?:[.,]\d+)?", before[-1].lstrip("(")):
+            continue  # "28 L" is a measure of the thing
         if stem(hit.group(1)) in FRAME and (not before or before[-1].casefold() not in ("in", "a", "an", "the")):
             continue
         if (

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from shopfloor.tools.inventory.asides import without_asides
 from shopfloor.tools.inventory.context import InventoryContext
 from shopfloor.tools.inventory.intents import (
     AVAILABILITY,
@@ -94,7 +95,7 @@ def parse_question(text: str, context: InventoryContext, names: ShopNames, gazet
     facts = read_fact_question(mentions, _focus(mentions, context), context, names)
     if facts is not None:
         return _finish(_about_facts(facts, mentions, places, names), context)
-    mentions = _without_scraps(mentions, context)
+    mentions = without_asides(_without_scraps(mentions, context))
     mentions = _colours_to_products(mentions)
     mentions, colours = _colours_of_focus(mentions, context, names)
     wanted = [mention for mention in mentions.products if mention.kind != "none"]

@@ -11,6 +11,11 @@ from shopfloor.tools.matching import Token, tokenise, word_set
 
 _BEFORE = word_set("in a an size sizes or and")
 _AFTER_A_SIZE = frozenset({"", "and", "or", "about", "then"})
+_COUNTING = word_set(
+    "need needs want wants take takes order orders buy get get have has got supply sell ship send do with least most only just about over under"
+    " than exactly like for x times are us me another"
+)
+_COUNTED = word_set("of x pieces pcs units pairs pair sets left or more fewer items dozen hundred people")
 _AFTER = word_set("in at for please online there too instead or and now left by")
 
 
@@ -34,8 +39,18 @@ def size_from_amount(mentions: Mentions, focus: Sequence[str], said_before: str 
     for amount in mentions.amounts:
         after_name = any(found.end == amount.start for found in mentions.products)
         before_place = any(found.start == amount.end for found in mentions.places)
+        after_place = any(found.end == amount.start for found in mentions.places)
         gap = mentions.text[tokens[amount.end - 1].end : tokens[amount.end].start] if amount.end < len(tokens) else ""
-        size = _size(amount, tokens, sizes, said_before, after_name=after_name, before_place=before_place, gap=gap)
+        size = _size(
+            amount,
+            tokens,
+            sizes,
+            said_before,
+            after_name=after_name,
+            after_place=after_place,
+            before_place=before_place,
+            gap=gap,
+        )
         if size is not None:
             return replace(
                 mentions, size=size, amounts=tuple(other for other in mentions.amounts if other is not amount)
@@ -50,6 +65,7 @@ def _size(
     said_before: str | None,
     *,
     after_name: bool,
+    after_place: bool,
     before_place: bool,
     gap: str,
 ) -> str | None:
@@ -64,6 +80,9 @@ def _size(
         return None
     if text in sizes and before in ("a", "an") and after_end:
         return text  # "I take a 43. The loafers in Porto?"
+    counted = before in _COUNTING or after in _COUNTED or amount.plural_unit
+    if text in sizes and not counted and (before_place or after_name or after_place or after_end or not after):
+        return text  # "tokyo 40", "…, 43, how's London": one of its own sizes, beside no word that counts
     if after and after not in _AFTER and not before_place:
         return None
     own = text in sizes or any(_within(int(text), size) for size in numbered) or text == said_before

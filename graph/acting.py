@@ -35,6 +35,7 @@ _ROUTER_SAYS = 2.0
 """How much more probable the acts of the router's route become, times its confidence."""
 CONTRADICTED_BELOW, CONTRADICTED_ABOVE = 0.04, 0.85
 _ASKS_IN_A_WORD = 0.1
+_SAID_BELOW, _SAID_ABOVE = 0.25, 0.6
 _MOST_PRODUCTS = 6
 _MOST_STOCK_TASKS = 3
 _HOURS = re.compile(r"\b(open\w*|clos\w+|shut\w*|hours?|until|till?|what time|sundays?|late)\b")
@@ -65,6 +66,8 @@ def plan_of_act(
                 return None
             return _plan("inventory", sure, "asked about a store", inventory=(store_task(text, memory, lexicon),))
         case "close":
+            if lexicon.names_product(text):
+                return None
             kind = replies.kind(text)
             return _plan("supervisor", sure, "closes the matter", reply="thanks" if kind == OUT_OF_SCOPE else kind)
         case "service":
@@ -93,10 +96,13 @@ def group_of(plan: Plan) -> Group:
     return "ask" if plan.reply in {"details", "chosen"} else "talk"
 
 
-def contradicts(reading: Reading, plan: Plan) -> bool:
-    """Whether a message plainly does something else than what a plan answers."""
-    ours = reading.of(*_GROUPS[group_of(plan)])
+def contradicts(reading: Reading, plan: Plan, text: str) -> bool:
+    """Whether a message plainly does something else than what a plan answers; less is needed where it asks nothing."""
+    group = group_of(plan)
+    ours = reading.of(*_GROUPS[group])
     best = max(reading.of(*acts) for acts in _GROUPS.values())
+    if group == "ask" and "?" not in text and not cues.is_question(cues.normal(text)):
+        return ours < _SAID_BELOW and best > _SAID_ABOVE
     return ours < CONTRADICTED_BELOW and best > CONTRADICTED_ABOVE
 
 

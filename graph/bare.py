@@ -123,3 +123,9 @@ def _number_as_size(parts: Parts, sku: str, memory: Memory) -> str | None:
 def _of_focus(parts: Parts, memory: Memory) -> bool:
     own = {singular(word) for word in cues.words((memory.focus or {}).get("name", ""))}
     return bool(own & set(parts.kinds))
+
+
+def value_alone(text: str, memory: Memory, lexicon: Lexicon) -> bool:
+    """Whether a message is only what the last wish lacked: silk."""
+    said = [word for word in cues.words(text) if word not in {"in", "a", "please", "and", "or", "maybe", "ok"}]
+    return bool(memory.shown) and 0 < len(said) <= 3 and all(lexicon.columns_of([word]) for word in said)

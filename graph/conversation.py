@@ -16,6 +16,7 @@ from shopfloor.graph.bare import (
     named_side_by_side,
     place_and_size,
     sum_of_two,
+    value_alone,
     which_of_the_stores,
 )
 from shopfloor.graph.continuations import (
@@ -34,6 +35,7 @@ from shopfloor.graph.pending import named_what_was_asked, pending_answer
 from shopfloor.graph.plan import Plan, inventory_task, recommend_task, rule_plan
 from shopfloor.graph.prompts import load_words
 from shopfloor.graph.questions import (
+    disputed,
     for_others,
     goes_with,
     named_otherwise,
@@ -92,17 +94,11 @@ def follow_up(
         )
     for rule in _RULES:
         plan = rule(text, lowered, memory, lexicon)
-        if plan is not None and reading is not None and rule in _WEAK and contradicts(reading, plan):
+        if plan is not None and reading is not None and rule in _WEAK and contradicts(reading, plan, text):
             continue
         if plan is not None and not (rule is product_question and _elsewhere(text, lowered, replies)):
             return plan
     return _agreed(lowered, memory) or _declined(lowered)
-
-
-def _bare_value(text: str, memory: Memory, lexicon: Lexicon) -> bool:
-    """Whether a message is only what the last wish lacked: silk."""
-    said = [word for word in cues.words(text) if word not in {"in", "a", "please", "and", "or", "maybe", "ok"}]
-    return bool(memory.shown) and 0 < len(said) <= 3 and all(lexicon.columns_of([word]) for word in said)
 
 
 def _elsewhere(text: str, lowered: str, replies: Replies) -> bool:
@@ -118,7 +114,7 @@ def plan_route(text: str, info: RouteInfo, memory: Memory, lexicon: Lexicon, rep
     if route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and lexicon.names_product(text):
         # The router misses short wishes in a conversation's tone ("ok, a tent then"): the shop has such things.
         route, decided["reason"] = "recommendation", "names a kind of product of this shop"
-    elif route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and _bare_value(text, memory, lexicon):
+    elif route == "supervisor" and replies.kind(text) == OUT_OF_SCOPE and value_alone(text, memory, lexicon):
         task = recommend_task(text, refine=True)
         return rule_plan("recommendation", "a word of the shop's products after a list", recommend=task)
     if cues.asks_range(lowered) and _asks_for_a_thing(route, text, memory, info, lexicon, replies):
@@ -387,12 +383,13 @@ _RULES = (
     _pointed_at,
     _compared,
     named_otherwise,
+    disputed,
     product_question,
     _stock_of_focus,
     place_and_size,
     _refinement,
 )
-_WEAK = frozenset({one_thing, superlative, _compared, product_question, _refinement, _stock_of_focus, narrowed})
+_WEAK = frozenset({superlative, _compared, product_question, _refinement, _stock_of_focus, narrowed})
 
 
 def _direct(kind: str, reason: str) -> Plan:

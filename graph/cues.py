@@ -6,7 +6,7 @@ MAX_FOLLOW_UP_WORDS = 12
 
 _STOCK = re.compile(
     r"\b((any|which|what) other (store|shop|branch)\w*|which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
-    r"|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
+    r"|^where (is|are) (it|they|that|those|this|that one)( then| now| please)?$|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
     r"|which (one|of (the|them|those|these)( two| three)?) (has|have|stocks?|carr(y|ies)|sells?) (it|them|one|any)\b|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell) (it|this|that|them|these|those|one|any)\b|(?<!how long does )\bkeep (it|this|that|them|these|those|one|any)\b(?! (hot|cold|warm|cool|dry|fresh|clean|safe))"
     r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|everything|all of it|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
@@ -128,7 +128,7 @@ _QUESTION = re.compile(
     r"(is|are|was|does|do|did|can|could|will|would|has|have|what|what's|whats|which|how|hw|who|whose|where|when|for how|in what|at what|isn't|doesn't|won't)\b"
 )
 _STOCK_ITSELF = re.compile(
-    r"\b(stock\w*|availab\w+|sold out|left|stores?|shops?|branch\w*|how many (are|do you|of|have|units)|how many$|units?|near\w*|pick (it|them) up|reserve|buy|get it|online"
+    r"^where (is|are) (it|they|that|those|this|that one)\b|\b(stock\w*|availab\w+|sold out|left|stores?|shops?|branch\w*|how many (are|do you|of|have|units)|how many$|units?|near\w*|pick (it|them) up|reserve|buy|get it|online"
     r"|(have|got|carry|sell|keep) (it|this|that|them|these|those|one|any)|(it|this|that|they|these|those|one) (in|at|near|also in|there))\b"
 )
 

@@ -31,7 +31,11 @@ _SOMEWHERE = re.compile(
     r"(?<!come)(?<!comes)\b (in|at|near) [A-Z][\w'-]{3,}[ ?.!]*$"
 )  # a place we don't know is still one
 _HOURS = re.compile(
-    r"\b(?:(?:un)?till?|from) (?:what time|when)\b|\bwhat time\b|\bwhen do(?:es)? (?:they|it) (?:shut|close|open)\b"
+    r"^(?:and |ok |so )?where (?:is|are) (?:it|they|that)( then| exactly| now)?$|\b(?:(?:un)?till?|from) (?:what time|when)\b|\bwhat time\b|\bwhen do(?:es)? (?:they|it) (?:shut|close|open)\b"
+)
+_WHICH_DOES = re.compile(
+    r"(?:so |and |ok |then )*(?:which|what) (?:ones?|of them|stores?|shops?|branch(?:es)?|other ones?|cit(?:y|ies))"
+    r"(?: (?:does|do|has|have|offers?|then|it|that))+"
 )
 _THERE = re.compile(r"\b(?:there|(?:at|in) (?:that|this) (?:store|shop|branch))\b", re.IGNORECASE)
 _OF_THE_SHOP = re.compile(
@@ -204,12 +208,17 @@ def _pair_spoken_of(memory: Memory) -> tuple[str, ...]:
     return (before, memory.focus_sku)
 
 
+def disputed(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """No, it costs 50."""
+    if memory.focus_sku is None or len(cues.words(text)) > _LONGEST_QUESTION or not _INSISTS.search(lowered):
+        return None
+    return rule_plan("supervisor", "disputed a price", reply="details", skus=(memory.focus_sku,))
+
+
 def product_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """Is it waterproof; does the zip run both ways; how long does the battery last; which colours?"""
     if memory.focus_sku is None or len(cues.words(text)) > _LONGEST_QUESTION:
         return None
-    if _INSISTS.search(lowered):
-        return rule_plan("supervisor", "disputed a price", reply="details", skus=(memory.focus_sku,))
     if lexicon.place_in(text) is not None or _WISH.search(lowered) or _asks_stock(lowered):
         return None
     if _OF_THE_SHOP.search(lowered) or _ANOTHER.search(lowered):
@@ -252,6 +261,8 @@ def store_question(text: str, lowered: str, memory: Memory, lexicon: Lexicon) ->
     if service is not None and place is None and memory.last_route == "inventory" and memory.focus is not None:
         task = inventory_task(f"Do you have {service}?", city=_city(memory), store_id=memory.focus.get("store_id"))
         return rule_plan("inventory", "asked about a service of the store we spoke of", inventory=(task,))
+    if _WHICH_DOES.fullmatch(lowered) and memory.last_text and lexicon.service_in(memory.last_text):
+        return rule_plan("inventory", "asked which store offers it", inventory=(store_task(text, memory, lexicon),))
     offered = lexicon.names_service(text) or (service is not None and cues.is_question(lowered))
     if place is not None and offered and cues.is_short(text):
         asked = text if lexicon.names_service(text) else f"Do you have {service} in {place}?"

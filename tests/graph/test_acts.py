@@ -134,5 +134,5 @@ def test_which_one_does_then_is_about_the_service_asked_for() -> None:
 
 def test_a_rule_gives_way_only_to_a_plain_act() -> None:
     wish = rule_plan("recommendation", "", recommend=recommend_task("x", refine=True))
-    assert contradicts(read_act("thank you so much, bye", LEXICON), wish)
-    assert not contradicts(read_act("something cheaper", LEXICON), wish)
+    assert contradicts(read_act("thank you so much, bye", LEXICON), wish, "thank you so much, bye")
+    assert not contradicts(read_act("something cheaper", LEXICON), wish, "something cheaper")

@@ -42,6 +42,8 @@ _HOURS = re.compile(r"\b(open\w*|clos\w+|shut\w*|hours?|until|till?|what time|su
 _WHERE = re.compile(r"\b(address|where|located|location|directions|get there|find (it|you|them))\b")
 _WHICH_STORE = re.compile(r"\b(which|what|who)\b(?! (?:size|colou?r))")
 _HOW_MANY = re.compile(r"\b(how (many|much)|number|quantity|total|count|units)\b")
+_NEAR = re.compile(r"\b(near|nearest|closest|nearby)\b")
+_SHOP_SINGLE = re.compile(r"\b(shop|store|branch)\b")
 _COUNT = re.compile(r"\b(?P<n>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|twelve|a dozen)(?= |$)")
 
 
@@ -62,9 +64,7 @@ def plan_of_act(
         case "stock":
             return _stock(sure, text, memory, lexicon)
         case "store":
-            if not _of_a_store(text, memory, lexicon):
-                return None
-            return _plan("inventory", sure, "asked about a store", inventory=(store_task(text, memory, lexicon),))
+            return _store(sure, text, memory, lexicon)
         case "close":
             if lexicon.names_product(text):
                 return None
@@ -106,6 +106,15 @@ def contradicts(reading: Reading, plan: Plan, text: str) -> bool:
     return ours < CONTRADICTED_BELOW and best > CONTRADICTED_ABOVE
 
 
+def _store(sure: float, text: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    if not _of_a_store(text, memory, lexicon):
+        return None
+    lowered = cues.normal(text)
+    if memory.focus_sku is not None and _NEAR.search(lowered) and cues.has_pronoun(lowered):
+        return _stock(sure, text, memory, lexicon)
+    return _plan("inventory", sure, "asked about a store", inventory=(store_task(text, memory, lexicon),))
+
+
 def _of_a_store(text: str, memory: Memory, lexicon: Lexicon) -> bool:
     """Whether there is a store, a place or a service that a question can be about."""
     focus = memory.focus or {}
@@ -144,12 +153,12 @@ def stock_question(text: str, place: str | None, lexicon: Lexicon) -> str:
     where = f" in {place}" if place else ""
     colour = f" in {parts.colours[0]}" if len(parts.colours) == 1 else ""
     count = _COUNT.search(lowered)
+    if _NEAR.search(lowered):
+        return f"Which store nearest to {place} has it?" if place else "Which store nearest to me has it?"
     if cues.asks_where(lowered) or re.search(r"\bwho\b|\bwhere\b|\bwhich\b", lowered):
         return f"Which stores{where} have it in stock{colour}?"
     if _HOW_MANY.search(lowered):
         return f"How many are in stock{colour}{where}?"
-    if "nearest" in lowered or "closest" in lowered:
-        return f"Which store nearest to {place} has it?" if place else "Which store nearest to me has it?"
     if (
         count is not None
         and not (set(parts.sizes) & {count["n"]})
@@ -157,6 +166,16 @@ def stock_question(text: str, place: str | None, lexicon: Lexicon) -> str:
     ):
         return f"Are {count['n']} of it in stock{colour}{where}?"
     return f"Is it in stock{colour}{where}?"
+
+
+def plainly(text: str, place: str | None, size: str | None, lexicon: Lexicon) -> str:
+    """A shopper's stock question about the product in focus, reworded only where its words would be read otherwise."""
+    lowered = cues.normal(text)
+    if _NEAR.search(lowered) or (_HOW_MANY.search(lowered) and _SHOP_SINGLE.search(lowered)):
+        return stock_question(text, place, lexicon)
+    if size is not None and size.isdecimal():
+        return re.sub(rf"(?<!size )(?<![\w.]){size}(?![\w.])", f"size {size}", text, count=1, flags=re.IGNORECASE)
+    return text
 
 
 def _weighed(reading: Reading, info: RouteInfo) -> tuple[Act, float]:

@@ -17,7 +17,15 @@ MOST_PRODUCTS = 6
 _LEAD = r"^(?:(?:and|or|ok|okay|so|then|well|hm+|oh|ah|nah|no|nope|no wait|wait|actually|fine|right|what about|how about|how many of)\b[,. ]*)*"
 _TAIL = r"(?: (?:then|instead|please|maybe|rather|there|of (?:them|it|those)|pieces|pairs|units))*$"
 _NUMBER = re.compile(rf"{_LEAD}(?:in )?(?:a |an |the |size |for |only |just )*(?P<number>\d{{1,3}}(?:\.5)?){_TAIL}")
+_WANTED = re.compile(
+    rf"{_LEAD}(?:(?:i|we)(?:'d|'ll)? (?:actually )?(?:need|want|take|would need)|make it|enough for|at least) "
+    rf"(?P<number>\d{{1,3}}|two|three|four|five|six|seven|eight|nine|ten|twelve|a dozen)(?: of (?:them|it|those))?{_TAIL}"
+)
 _MATTER = frozenset({"order_status"})
+_RETURNS = frozenset({"taking_back", "returns"})
+_RETURN_WORDS = re.compile(
+    r"\b(replac\w*|exchang\w*|refund\w*|money back|return\w*|swap|repair|fix|receipt|warranty)\b"
+)
 _MATTER_WORDS = re.compile(
     r"\b(it|they|that|this|mine)\b.*\b(where|when|arriv\w*|com(e|es|ing)|here|long|tak\w+|late|wait\w*|lost|yet|forever|been|still|due|overdue|promised|supposed)\b"
     r"|\b(where|when|how long|why|still|late|yet|forever)\b.*\b(it|they|that|this|mine)\b|^(when|where|why|how long)\b"
@@ -52,6 +60,8 @@ def same_matter(text: str, lowered: str, memory: Memory, lexicon: Lexicon, repli
         return None
     if replies.kind(before) in _MATTER and cues.is_short(text) and _MATTER_WORDS.search(lowered):
         return rule_plan("supervisor", "the same matter as before", reply=replies.kind(before))
+    if replies.kind(before) in _RETURNS and cues.is_short(text) and _RETURN_WORDS.search(lowered):
+        return rule_plan("supervisor", "the same matter as before", reply=replies.kind(before))
     if replies.language_reply(before) is not None and replies.is_foreign(text):
         return rule_plan("supervisor", "the same language as before", reply=LANGUAGE)
     return None
@@ -60,9 +70,20 @@ def same_matter(text: str, lowered: str, memory: Memory, lexicon: Lexicon, repli
 def number_alone(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
     """And a 33?; and 6?: another size or quantity of what we spoke of."""
     match = _NUMBER.match(lowered)
-    if match is None or memory.focus_sku is None or memory.last_route != "inventory":
+    if memory.focus_sku is None or memory.last_route != "inventory":
         return None
     focus = memory.focus or {}
+    wanted = _WANTED.fullmatch(lowered)
+    if wanted is not None:
+        task = inventory_task(
+            f"Are {wanted['number']} of it in stock?",
+            sku=memory.focus_sku,
+            city=focus.get("city"),
+            size=focus.get("size"),
+        )
+        return rule_plan("inventory", "another number of what we spoke of", inventory=(task,))
+    if match is None:
+        return None
     task = inventory_task(text, sku=memory.focus_sku, city=focus.get("city"), size=focus.get("size"))
     return rule_plan("inventory", "another number of what we spoke of", inventory=(task,))
 

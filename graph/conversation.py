@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 from shopfloor.graph import cues
-from shopfloor.graph.acting import contradicts
+from shopfloor.graph.acting import contradicts, plainly
 from shopfloor.graph.acts import Reading
 from shopfloor.graph.bare import (
     kind_alone,
@@ -234,7 +234,7 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     return rule_plan(
         "inventory",
         "asked about the stock of what we spoke of",
-        inventory=_focus_tasks(text, lowered, place, size, memory),
+        inventory=_focus_tasks(text, lowered, place, size, memory, lexicon),
     )
 
 
@@ -245,13 +245,14 @@ def _names_something(lowered: str, place: str | None, size: str | None) -> bool:
 
 
 def _focus_tasks(
-    text: str, lowered: str, place: str | None, size: str | None, memory: Memory
+    text: str, lowered: str, place: str | None, size: str | None, memory: Memory, lexicon: Lexicon
 ) -> tuple[InventoryTask, ...]:
     skus: tuple[str | None, ...] = (memory.focus_sku,)
     if cues.is_plural(lowered) and 1 < len(memory.skus) <= _MOST_STOCK_TASKS and memory.last_route != "inventory":
         skus = memory.skus
     city = place or (None if cues.asks_where(lowered) else _city(memory))
     text = cues.asking_part(text) if place is None or place in cues.asking_part(text) else text
+    text = plainly(text, place, size, lexicon)
     return tuple(inventory_task(text, sku=sku, city=city, size=size or _size(memory)) for sku in skus)
 
 

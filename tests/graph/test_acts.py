@@ -126,6 +126,41 @@ def test_a_question_about_stock_is_put_plainly() -> None:
     assert stock_question("I'd take ten packs in Berlin", "Berlin", LEXICON) == "Are ten of it in stock in Berlin?"
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("she takes 14", "she takes size 14"),
+        ("14 and near Berlin", "Which store nearest to Berlin has it?"),
+        ("Berlin shop, how many?", "How many are in stock in Berlin?"),
+        ("I'd need four", "Are four of it in stock?"),
+        ("is it in Berlin", "is it in Berlin"),
+    ],
+)
+def test_a_stock_question_is_reworded_only_where_it_would_be_misread(text: str, question: str) -> None:
+    assert [task["question"] for task in decide(text, STOCK, "inventory").inventory] == [question]
+
+
+def test_a_statement_is_no_question_and_an_insisting_one_is() -> None:
+    assert decide("hm 329 euros is a lot", LISTED).recommend is not None
+    assert decide("no, it costs 5", LISTED).reply == "details"
+
+
+def test_what_was_bought_and_is_broken_is_the_staffs_and_stays_so() -> None:
+    first = "I bought a hose last week and it has a hole"
+    assert decide(first, Memory()).reply == "taking_back"
+    assert decide("can you replace it", replace(LISTED, last_text=first)).reply == "taking_back"
+
+
+def test_another_thing_keeps_what_was_wished() -> None:
+    memory = replace(
+        LISTED,
+        last_text="for a woman",
+        parsed={"text": "for a woman", "refines": True, "gender": "women", "price_max": 40.0},
+    )
+    plan = decide("a hose then", memory)
+    assert plan.recommend is not None and plan.recommend["text"] == "hose, for women, under 40"
+
+
 def test_which_one_does_then_is_about_the_service_asked_for() -> None:
     memory = replace(STOCK, last_text="do they do delivery van hire")
     assert store_task("which one does then", memory, LEXICON)["question"] == "Which stores have delivery van hire?"

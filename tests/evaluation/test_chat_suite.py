@@ -23,7 +23,7 @@ from shopfloor.settings import load_settings
 from tests.fakes.gemini import FakeGemini, calls, fails, says
 
 CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
-OPEN, SEALED, SEALED_2 = (CASES / f"chat_{part}.yaml" for part in ("open", "sealed", "sealed2"))
+OPEN, SEALED, SEALED_2, SEALED_3 = (CASES / f"chat_{part}.yaml" for part in ("open", "sealed", "sealed2", "sealed3"))
 REPLY = Answered(
     text="The Blue Mug costs 1,249.50 EUR. We have 12 in Berlin – 3 of them in Mitte. Shall I look in Madrid?",
     route="inventory",
@@ -96,22 +96,24 @@ def test_system_sees_the_messages_alone() -> None:
 
 
 def test_shipped_dialogues_are_long_enough_and_a_third_is_sealed() -> None:
-    opened, sealed, second = (load_cases(path, ChatCase) for path in (OPEN, SEALED, SEALED_2))
+    opened, sealed, second, third = (load_cases(path, ChatCase) for path in (OPEN, SEALED, SEALED_2, SEALED_3))
     assert len(opened) + len(sealed) >= 60
     assert len(sealed) * 3 >= len(opened) + len(sealed) - 3
-    assert len(second) >= 25
-    cases = [*opened, *sealed, *second]
+    assert len(second) >= 25 and len(third) >= 45
+    cases = [*opened, *sealed, *second, *third]
     assert all(3 <= len(case.turns) <= 10 for case in cases)
     assert len({case.id for case in cases}) == len(cases)
     read = [turn.user for case in [*opened, *sealed] for turn in case.turns]
     assert max(nearest([turn.user for case in second for turn in case.turns], read)) < 0.6
+    read += [turn.user for case in second for turn in case.turns]
+    assert max(nearest([turn.user for case in third for turn in case.turns], read)) < 0.6
 
 
 def test_shipped_expectations_are_all_known_fields() -> None:
     import yaml
 
     known = set(Expectation.model_fields)
-    for path in (OPEN, SEALED, SEALED_2):
+    for path in (OPEN, SEALED, SEALED_2, SEALED_3):
         for case in yaml.safe_load(path.read_text(encoding="utf-8")):
             for turn in case["turns"]:
                 assert set(turn.get("expect", {})) <= known, f"{path.name}: {case['id']}: {turn['user']}"

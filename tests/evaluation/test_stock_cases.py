@@ -17,7 +17,7 @@ CASES = Path(str(resources.files("shopfloor.evaluation") / "cases"))
 LINES = Path(__file__).parent
 
 
-@pytest.mark.parametrize("part", ["open", "sealed", "sealed2"])
+@pytest.mark.parametrize("part", ["open", "sealed", "sealed2", "sealed3"])
 def test_gold_is_what_the_files_say(part: str) -> None:
     books = Books()
     lines = (LINES / f"stock_{part}.txt").read_text(encoding="utf-8").splitlines()
@@ -32,8 +32,11 @@ def cases_of(part: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_second_sealed_set_is_unlike_the_first_ones() -> None:
-    cases, read = cases_of("sealed2"), [*cases_of("open"), *cases_of("sealed")]
+@pytest.mark.parametrize(
+    ("part", "older"), [("sealed2", ["open", "sealed"]), ("sealed3", ["open", "sealed", "sealed2"])]
+)
+def test_a_later_sealed_set_is_unlike_the_older_ones(part: str, older: list[str]) -> None:
+    cases, read = cases_of(part), [case for name in older for case in cases_of(name)]
     assert len(cases) >= 100
     assert {case["intent"] for case in cases} == {case["intent"] for case in read}
     assert max(nearest([case["question"] for case in cases], [case["question"] for case in read])) < 0.6

@@ -120,6 +120,10 @@ class ProductMatcher:
                     return max(known, key=lambda other: len(self._postings[other]))
         return self._spellings.nearest(word)
 
+    def forget(self) -> None:
+        """Remember no word that was looked up."""
+        self._spellings.forget()
+
     def phrase_at(self, words: Sequence[str], start: int) -> tuple[int, list[str]]:
         """The longest product name that stands word for word at ``start``: its length and its SKUs, or (0, [])."""
         longest = min(self._first.get(words[start], 0), len(words) - start)

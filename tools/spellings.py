@@ -43,6 +43,11 @@ class Spellings:
             self._found[word] = found
         return found
 
+    def forget(self) -> None:
+        """Remember no word that was looked up."""
+        with self._lock:
+            self._found.clear()
+
     def _search(self, word: str) -> str | None:
         slips = slips_of(word)
         near: list[tuple[float, float, str]] = []

@@ -36,7 +36,7 @@ def test_there_are_enough_rows_of_every_act(rows: list[ActRow]) -> None:
 
 def test_no_row_is_near_a_dialogue(rows: list[ActRow]) -> None:
     cases = files("shopfloor.evaluation") / "cases"
-    names = ("chat_open", "chat_open2", "chat_sealed", "chat_sealed2", "chat_held2")
+    names = ("chat_open", "chat_open2", "chat_sealed", "chat_sealed2", "chat_sealed3", "chat_held2")
     said = [turn.user for name in names for case in load_cases(cases / f"{name}.yaml", ChatCase) for turn in case.turns]  # pyright: ignore[reportArgumentType]
     long = [text for text in said if len(text.split()) >= LEAST_WORDS]
     texts = [row.text for row in rows if len(row.text.split()) >= LEAST_WORDS]

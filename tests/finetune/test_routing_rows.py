@@ -67,8 +67,17 @@ def test_no_shipped_row_is_near_an_evaluation_row() -> None:
 
 def test_no_shipped_row_is_near_a_held_out_message() -> None:
     texts: list[str] = []
-    for part in ("open", "sealed"):
+    for part in ("open", "sealed", "sealed3"):
         cases = files("shopfloor.evaluation").joinpath("cases", f"routing_{part}.jsonl").read_text(encoding="utf-8")
         texts += [json.loads(line)["text"] for line in cases.splitlines()]
-    assert len(texts) >= 300
+    assert len(texts) >= 500
     assert max(nearest([row.text for row in shipped_rows()], texts)) < 0.6
+
+
+def test_the_third_held_out_messages_are_unlike_the_first_ones() -> None:
+    texts: dict[str, list[str]] = {}
+    for part in ("open", "sealed", "sealed3"):
+        cases = files("shopfloor.evaluation").joinpath("cases", f"routing_{part}.jsonl").read_text(encoding="utf-8")
+        texts[part] = [json.loads(line)["text"] for line in cases.splitlines()]
+    assert len({text.casefold() for text in texts["sealed3"]}) == 200
+    assert max(nearest(texts["sealed3"], [*texts["open"], *texts["sealed"]])) < 0.6

@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None, *, opener: Opener | None = None
     service = Service(settings, metrics, opener)
     mcp = McpDoor(service, __version__)
     continuity = Continuity()
+    service.on_forget(lambda: continuity.forget(settings.state_path))
     training = TrainingWatch(settings)
     rollouts = RolloutWatch(settings, metrics)
 

@@ -3,7 +3,7 @@
 Gone are conversations, checkpoints, traces, feedback, gate cases, and every dataset, run and artefact with a row of
 theirs. In the shop's own order history the name is replaced, so that stock and sales figures stay true. Deleted SQLite
 rows stay readable in the file, so each database is rewritten (VACUUM) and its log emptied. Works beside a running
-service: a turn of theirs under way at that moment is swept too, as far as it is written by the end.
+service: a turn of theirs that is under way is waited for, and the service hears of it and empties its memory.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -22,6 +23,7 @@ from shopfloor.errors import NotFoundError, StoreError
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Registry
 from shopfloor.store.database import Database, connect
+from shopfloor.store.forgettings import record_forgetting
 from shopfloor.store.loop import transaction
 from shopfloor.store.migrations import open_state
 from shopfloor.store.traces import now
@@ -80,6 +82,7 @@ async def forget(settings: Settings, user_id: str, *, retrain: Retrain | None = 
     if not settings.state_path.is_file():
         raise _nobody(user_id)
     await asyncio.to_thread(open_state, settings.state_path)
+    await asyncio.to_thread(_wait_for_turns, settings, user_id)
     traces = await asyncio.to_thread(_find, settings, user_id)
     champions = await _retire(settings, traces)
     rows, files = await asyncio.to_thread(_erase, settings, user_id, traces)
@@ -91,6 +94,20 @@ async def forget(settings: Settings, user_id: str, *, retrain: Retrain | None = 
             made = await asyncio.to_thread(retrain, settings, agent)
             retrained += [made] if made is not None else []
     return Forgotten(rows, files, traces.artefacts, tuple(retrained))
+
+
+def _wait_for_turns(settings: Settings, user_id: str) -> None:
+    """Let turns of theirs that are under way come to their end, as long as one may take: they still write."""
+    since = (datetime.now(UTC) - timedelta(seconds=settings.turn_timeout_s)).isoformat(timespec="microseconds")
+    until = time.monotonic() + settings.turn_timeout_s
+    with closing(connect(settings.state_path, read_only=True)) as state:
+        while (
+            time.monotonic() < until
+            and state.execute(
+                "SELECT 1 FROM turns WHERE user_id = ? AND status = 'started' AND created_at >= ?", (user_id, since)
+            ).fetchone()
+        ):
+            time.sleep(0.2)
 
 
 def _find(settings: Settings, user_id: str) -> _Traces:
@@ -158,6 +175,7 @@ def _erase(settings: Settings, user_id: str, traces: _Traces) -> tuple[int, int]
     for path in (settings.state_path, settings.checkpoint_path, *own):
         if path.is_file():
             _patiently(lambda path=path: _rewrite(path))
+    _patiently(lambda: _tell(settings.state_path))  # once more: what was read until now is in memories again
     return rows + lines, files + changed
 
 
@@ -168,6 +186,7 @@ def _erase_state(path: Path, user_id: str, traces: _Traces) -> int:
         for query in (
             "DELETE FROM gate_cases WHERE user_id = ?",
             "DELETE FROM feedback_keys WHERE user_id = ?",
+            "DELETE FROM feedback_reviews WHERE feedback_id IN (SELECT feedback_id FROM feedback WHERE user_id = ?)",
             "DELETE FROM feedback WHERE user_id = ?1 OR trace_id IN (SELECT trace_id FROM turns WHERE user_id = ?1)",
             "DELETE FROM shown WHERE user_id = ?",
             "DELETE FROM answers WHERE user_id = ?1 OR trace_id IN (SELECT trace_id FROM turns WHERE user_id = ?1)",
@@ -183,7 +202,13 @@ def _erase_state(path: Path, user_id: str, traces: _Traces) -> int:
         for run in traces.runs:
             gone += state.execute("DELETE FROM training_steps WHERE run_id = ?", (run,)).rowcount
             state.execute("UPDATE training_runs SET status = 'erased' WHERE run_id = ?", (run,))
+        record_forgetting(state)
     return gone
+
+
+def _tell(path: Path) -> None:
+    with closing(connect(path)) as state, transaction(state):
+        record_forgetting(state)
 
 
 def _erase_checkpoints(path: Path, threads: Sequence[str]) -> int:

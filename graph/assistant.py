@@ -11,7 +11,7 @@ another, in the order they came; different threads run side by side. One process
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from shopfloor.errors import InputError, ModelError, NotFoundError, TooLargeError
 from shopfloor.graph import direct
 from shopfloor.graph.builder import build_graph
+from shopfloor.graph.forgetting import Forgetting
 from shopfloor.graph.locks import ThreadLocks
 from shopfloor.graph.shop import Resources, Shop
 from shopfloor.graph.state import text_of
@@ -58,6 +59,7 @@ class Assistant:
         self._feedback = FeedbackStore(shop.state, shop.catalogue)
         self._started_at = time.monotonic()
         self._chores: set[asyncio.Task[object]] = set()
+        self._forgetting = Forgetting(shop.settings, shop.agents)
         self.graph = graph
 
     @classmethod
@@ -89,6 +91,7 @@ class Assistant:
                 saver = await stack.enter_async_context(open_checkpointer(settings.checkpoint_path))
             graph = build_graph(settings=settings, checkpointer=saver, resources=resources)
             assistant = cls(shop, graph, saver)
+            await stack.enter_async_context(assistant._forgetting.running())
             try:
                 yield assistant
             finally:
@@ -205,6 +208,10 @@ class Assistant:
         following = self._shop.agents.following
         if following is not None:
             following.on_swap(heard)
+
+    def on_forget(self, heard: Callable[[], Awaitable[None]]) -> None:
+        """Call ``heard()`` when somebody was forgotten, so that what the caller remembers of them goes too."""
+        self._forgetting.on_forget(heard)
 
     # -----------------------------------------------------------------------------------------------------------------
 

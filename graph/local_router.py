@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shopfloor.errors import ModelError
 from shopfloor.graph.route_member import Member, blended, unsure
+from shopfloor.local_models.forgetting import forget_texts
 from shopfloor.local_models.head import LinearHead
 from shopfloor.settings import Settings
 from shopfloor.tools.schemas import Route, RouteInfo
@@ -135,6 +136,10 @@ class LocalRouter:
     def use(self, head: LinearHead) -> None:
         """Decide by another head from now on; a decision under way keeps the one it began with."""
         self._judge = _Judge.of(head, self._given)
+
+    async def forget_texts(self) -> None:
+        """Let go of the messages that were embedded."""
+        await forget_texts(self._given)
 
     def beside(self, head: LinearHead) -> "LocalRouter":
         """Another router over the same encoder and adapter."""

@@ -52,6 +52,10 @@ class SharedRouter:
         """Decide by the champion for everybody."""
         self._trial = None
 
+    async def forget_texts(self) -> None:
+        """Let go of the messages that were embedded; both sides share one encoder."""
+        await self.champion.forget_texts()
+
     async def decide(self, text: str) -> RouteInfo:
         """Who handles a message that is nobody's: by the champion."""
         return await self.champion.decide(text)

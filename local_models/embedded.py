@@ -120,6 +120,18 @@ class EmbeddedRuntime(StreamingRuntime):
         """Tokens of a raw text."""
         return len(await asyncio.to_thread(self._server.tokens, text))
 
+    async def forget_texts(self) -> None:
+        """Empty every slot of the prompt it holds; a slot that is busy, as soon as it is free."""
+        self._slots.forget()
+        # A slot keeps its last prompt until it reads another: each reads a single token, from its beginning.
+        body: Json = {"prompt": ".", "n_predict": 1, "cache_prompt": False}
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(self._server.complete, {**body, "id_slot": slot, **lora_choice(self._lora)})
+                for slot in range(self.slots)
+            )
+        )
+
     async def close(self) -> None:
         """Stop what runs and free the memory. Idempotent."""
         await asyncio.to_thread(self._close)

@@ -19,6 +19,8 @@ WINDOW_TOKENS = 512
 WINDOW_BYTES = WINDOW_TOKENS - 8
 CACHE_SIZE = 4096
 BATCH = 32
+NOTHING = "."
+"""Read in place of what is to be forgotten."""
 
 
 class Encoder:
@@ -61,6 +63,12 @@ class Encoder:
                 found[key] = vector
                 self._remember(key, vector)
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(len(texts), self._width)
+
+    async def forget_texts(self) -> None:
+        """Let go of what was embedded: the vectors kept here, and what the model's slots still hold."""
+        with self._lock:
+            self._cache.clear()
+        await asyncio.to_thread(self._server.embed, [NOTHING] * BATCH)
 
     async def close(self) -> None:
         """Free the memory. Idempotent."""

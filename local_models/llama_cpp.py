@@ -112,6 +112,10 @@ class LlamaCppRuntime(LiveRuntime):
         """Tokens of a raw text."""
         return len(await asyncio.to_thread(self._read, lambda model: model.tokens(text, special=False)))
 
+    async def forget_texts(self) -> None:
+        """Empty every sequence's cache; one that is busy, when its request has ended."""
+        await asyncio.to_thread(self._engine.forget)
+
     async def close(self) -> None:
         """Stop what runs and free the memory. Idempotent."""
         self._shared.closed = True

@@ -28,13 +28,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Slot:
-    """A sequence: what its cache holds, under which adapter, for whom it works, and when it last had its turn."""
+    """A sequence: what its cache holds, under which adapter, for whom it works, and when it last had its turn.
+
+    ``stale``: the cache is to be emptied when the task has ended.
+    """
 
     number: int
     held: list[int] = field(default_factory=list[int])
     adapter: str | None = None
     task: Task | None = None
     turn: int = 0
+    stale: bool = False
 
 
 @dataclass(slots=True)
@@ -111,6 +115,10 @@ class LlamaEngine:
     def has(self, name: str) -> bool:
         """Whether an adapter is still at hand."""
         return not self._closed and name in self._adapters
+
+    def forget(self) -> None:
+        """Empty every slot's cache (blocking); that of a slot that is busy when its request has ended."""
+        self._order(self._forget)
 
     def close(self) -> None:
         """Stop what runs and free the memory (blocking). Idempotent."""
@@ -256,8 +264,20 @@ class LlamaEngine:
         except ModelError as error:
             self._finish(slot, error)
 
+    def _forget(self) -> None:
+        for slot in self._slots:
+            slot.stale = True
+            if slot.task is None:
+                self._empty(slot)
+
+    def _empty(self, slot: _Slot) -> None:
+        self._model.keep(slot.number, 0)
+        slot.held, slot.stale = [], False
+
     def _finish(self, slot: _Slot, error: ModelError | None) -> None:
         task, slot.task = slot.task, None
+        if slot.stale and task is not None:
+            self._empty(slot)
         if task is not None:
             task.end()
             task.call.finish(error)

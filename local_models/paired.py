@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from shopfloor.errors import ModelError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adaptable, Adapters, held, runtime_for
+from shopfloor.local_models.forgetting import forget_texts
 from shopfloor.local_models.runtime import (
     Chunk,
     Completion,
@@ -112,6 +113,10 @@ class PairedRuntime:
     async def stats(self) -> RuntimeStats:
         """The first model's; ``for_agent`` has each agent's."""
         return await self._first.stats()
+
+    async def forget_texts(self) -> None:
+        """Have each model let go of what it was asked."""
+        await asyncio.gather(*(forget_texts(runtime) for runtime in self._all()))
 
     async def close(self) -> None:
         """Close all models. Idempotent."""

@@ -51,6 +51,12 @@ class SlotPool:
         with self._lock:
             return self._take(text, owner) if self._free and not self._waiting else None
 
+    def forget(self) -> None:
+        """Know no longer what each slot has evaluated."""
+        with self._lock:
+            self._last_text = [""] * len(self._last_text)
+            self._last_owner = [None] * len(self._last_owner)
+
     def release(self, slot: int) -> None:
         """Give a slot back; the longest waiting caller gets one."""
         with self._lock:

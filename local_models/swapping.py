@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from shopfloor.local_models.adapting import Adapters
+from shopfloor.local_models.forgetting import forget_texts
 from shopfloor.local_models.runtime import Chunk, Completion, GenerateOptions, Message, ModelInfo, RuntimeStats
 from shopfloor.local_models.sides import Opener, Sharing, Side, StreamingSide, Switch
 
@@ -153,6 +154,11 @@ class SwappingRuntime:
         """Counters over all sides so far; speed, latencies and memory of the one that serves."""
         async with self._using() as runtime:
             return self._switch.with_past(await runtime.stats())
+
+    async def forget_texts(self) -> None:
+        """Have the side that serves let go of what it was asked; one that drains is closed soon."""
+        async with self._using() as runtime:
+            await forget_texts(runtime)
 
     async def close(self) -> None:
         """Stop what runs and free the memory. Idempotent."""

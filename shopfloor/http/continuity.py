@@ -6,13 +6,18 @@ names the thread. Each past is used up when it is found, so two strangers whose 
 never end up in one thread.
 """
 
+import asyncio
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from shopfloor.http.identity import Caller, identify
+from shopfloor.store.database import connect
 
 CONVERSATIONS_KEPT = 5_000
 
@@ -44,6 +49,24 @@ class Continuity:
         self._threads[_key(user_id, said)] = caller
         if len(self._threads) > CONVERSATIONS_KEPT:
             self._threads.popitem(last=False)
+
+    async def forget(self, state_path: Path) -> None:
+        """Drop what belongs to a thread that is no longer there: somebody was forgotten."""
+        threads = {caller.thread_id for caller in self._threads.values()}
+        gone = threads - await asyncio.to_thread(_present, state_path, threads)
+        for key in [key for key, caller in self._threads.items() if caller.thread_id in gone]:
+            del self._threads[key]
+
+
+def _present(state_path: Path, threads: set[str]) -> set[str]:
+    if not threads or not state_path.is_file():
+        return set()
+    with closing(connect(state_path, read_only=True)) as state:
+        rows = state.execute(
+            "SELECT thread_id FROM threads WHERE thread_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(threads)),),
+        )
+        return {str(row["thread_id"]) for row in rows}
 
 
 def _key(user_id: str | None, said: Sequence[Said]) -> bytes:

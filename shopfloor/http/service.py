@@ -7,7 +7,7 @@ little for it.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -101,6 +101,15 @@ class TellsOfSwaps(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsOfForgetting(Protocol):
+    """An assistant that hears when somebody was forgotten."""
+
+    def on_forget(self, heard: Callable[[], Awaitable[None]]) -> None:
+        """Call ``heard()`` each time."""
+        ...
+
+
 Opener = Callable[[Settings], AbstractAsyncContextManager[ShopAssistant]]
 
 
@@ -128,6 +137,7 @@ class Service:
         self._settled = asyncio.Event()
         self._stop = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._forgetters: list[Callable[[], Awaitable[None]]] = []
         self.started_at = time.monotonic()
         self.opened_after_s: float | None = None
 
@@ -157,6 +167,8 @@ class Service:
                 self._assistant = assistant
                 if isinstance(assistant, TellsOfSwaps):
                     assistant.on_swap(self._count_swap)
+                if isinstance(assistant, TellsOfForgetting):
+                    assistant.on_forget(self._forget)
                 self.opened_after_s = time.monotonic() - self.started_at
                 self._settled.set()
                 await self._stop.wait()
@@ -170,6 +182,14 @@ class Service:
         finally:
             self._assistant = None
             self._settled.set()
+
+    def on_forget(self, heard: Callable[[], Awaitable[None]]) -> None:
+        """Call ``heard()`` when somebody was forgotten, for what a door remembers."""
+        self._forgetters.append(heard)
+
+    async def _forget(self) -> None:
+        for heard in self._forgetters:
+            await heard()
 
     async def opened(self) -> ShopAssistant:
         """Wait for the assistant, however long it takes.

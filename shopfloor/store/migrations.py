@@ -55,8 +55,13 @@ def state_rollouts(connection: sqlite3.Connection) -> None:
     _run_script(connection, "state_rollouts.sql")
 
 
+def state_owner(connection: sqlite3.Connection) -> None:
+    """That somebody was forgotten, for processes that run; and what the owner made of corrections."""
+    _run_script(connection, "state_owner.sql")
+
+
 CATALOGUE = Schema("catalogue", (catalogue_first,))
-STATE = Schema("state", (state_first, state_feedback_keys, state_loop, state_artefacts, state_rollouts))
+STATE = Schema("state", (state_first, state_feedback_keys, state_loop, state_artefacts, state_rollouts, state_owner))
 
 
 def open_catalogue(path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from shopfloor.errors import ContextOverflowError, ModelError, ModelTimeoutError
 from shopfloor.local_models.adapter_file import AdapterFile
 from shopfloor.local_models.adapting import Adaptable
+from shopfloor.local_models.forgetting import forget_texts
 from shopfloor.local_models.runtime import GenerateOptions, Message, Runtime
 
 ASK = [Message("system", "You help in a shop. Answer in one sentence."), Message("user", "What is a rain jacket for?")]
@@ -46,6 +47,19 @@ async def test_streamed_equals_unstreamed(backend: Runtime) -> None:
     assert (last.prompt_tokens, last.completion_tokens) == (whole.prompt_tokens, whole.completion_tokens)
     assert 0 < last.first_token_s <= last.seconds
     assert len(chunks) > 5
+
+
+async def test_letting_go_of_texts_harms_nobody(backend: Runtime) -> None:
+    """A stream under way goes on, and the same prompt is answered alike from an empty cache."""
+    options = GenerateOptions(max_tokens=40, timeout_s=60)
+    before = await backend.chat(ASK, options)
+    stream = backend.stream(ASK, options)
+    chunks = [await anext(stream)]
+    emptied = asyncio.create_task(forget_texts(backend))
+    chunks += [chunk async for chunk in stream]
+    await emptied
+    assert "".join(chunk.text for chunk in chunks) == before.text
+    assert (await backend.chat(ASK, options)).text == before.text
 
 
 async def test_limits_and_stops_are_kept(backend: Runtime) -> None:

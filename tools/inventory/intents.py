@@ -22,7 +22,7 @@ SIZES = re.compile(
     r"\b(which|what|all|the|available|offered|list|every|whole|full|your)? ?sizes?\b|\bsize (range|run|options)\b|\bsizing\b"
 )
 MOST = re.compile(
-    r"\b(?<!at )(most(?! of)|(?<=has )most of|(?<=have )most of|(?<=with )most of|(?<=the )most of|(?<=holds )most of|(?<=got )most of|(?<=keeps )most of|(?<=stocks )most of|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest)\b"
+    r"\b(?<!at )(most(?! of)|(?<=has )most of|(?<=have )most of|(?<=with )most of|(?<=the )most of|(?<=holds )most of|(?<=got )most of|(?<=keeps )most of|(?<=stocks )most of|largest|biggest|highest|greatest|best stocked|maximum|max|peak|top|deepest|fullest|richest|strongest|heaviest)\b"
 )
 TOTAL = re.compile(
     rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
@@ -49,7 +49,7 @@ REORDER_POINT = re.compile(
     r"\b(re ?order (point|level|threshold)|safety stock|when (should|do|must|shall|to|would) (we |i |you )?(re ?order|re ?stock|order|replenish))\b"
 )
 COVER = re.compile(
-    r"\b(days? of (cover|stock|supply|inventory)|weeks? of (cover|stock|supply)|days? cover|stock cover|(how|however) (long|many (days|weeks))( \w+)* (last|left|cover)|"
+    r"\b(days? of (cover|stock|supply|inventory)|weeks? of (cover|stock|supply)|days? cover|stock cover|(how|however) (long|many (days|weeks|months))( \w+)* (last|left|cover|hold out|hold|keep us|be enough|suffice|survive|see us)|"
     r"how long (will|does|do|would|until|till|before)|when (will|does|do|would|are|is|shall) .*((run|runs|running) (out|dry|short)|(sell|sells|selling) out|be (gone|empty|finished)|(are|is) .* gone))\b"
 )
 SELL_OUT = re.compile(

@@ -82,7 +82,7 @@ condition thing things stuff person people man guy lady friend family customer c
 staff member members colleague colleagues manager assistant clerk boss
 shelves shelf rack racks aisle aisles row rows department section corner window counter storage storeroom
 answer reply respond response message email chat contact
-sent shipped moved shifted lent spared supplied transferred length lengths width widths pace coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses pile piles sit sits sat sitting floor rail rails hanger hangers premises dry wise forever heap heap heaps stack stacks
+sent shipped moved shifted lent spared supplied transferred length lengths width widths pace coming upcoming gone down shelf held wherabouts whereabouts abouts anybody whos whose boss bosses pile piles sit sits sat sitting rich richest strongest heaviest floor rail rails hanger hangers premises dry wise forever heap heap heaps stack stacks
 haha hahaha lol hehe damn darn ooh wow oops ugh argh hmm hm ah aha oh yay nah yeah yep yup sheesh gosh god crap bummer shame pity alas eh huh whoa ouch phew
 want wanna gonna gotta lemme hiya mate guys folks anyone anybody team son daughter husband wife nephew niece friend mum mom
 dad kid brother sister birthday party gift present urgently asap deliver delivered

@@ -24,7 +24,6 @@ from shopfloor.tools.recommendation.behaviour import Past, load_past
 from shopfloor.tools.recommendation.cards import Facts, Place, load_facts
 from shopfloor.tools.recommendation.colour_rows import denied_colour_rows
 from shopfloor.tools.recommendation.constraints import Fit, Mask, fit
-from shopfloor.tools.recommendation.degrees import degree_scores
 from shopfloor.tools.recommendation.explanation import stream_explanation
 from shopfloor.tools.recommendation.model_score import (
     DEADLINE_S,
@@ -37,7 +36,7 @@ from shopfloor.tools.recommendation.model_score import (
 from shopfloor.tools.recommendation.parsing import parse
 from shopfloor.tools.recommendation.places import find_place
 from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation, RecommendQuery
-from shopfloor.tools.recommendation.ranking import RankingWeights, best_rows, fused, popularity, with_variety
+from shopfloor.tools.recommendation.ranking import RankingWeights, best_rows, edge_row, fused, popularity, with_variety
 from shopfloor.tools.recommendation.refinement import refine
 from shopfloor.tools.recommendation.retrieval import retrieve
 from shopfloor.tools.recommendation.sentences import explanations
@@ -218,7 +217,7 @@ class RecommendationAgent:
             seen = [snapshot.row_of[sku] for sku in query.shown if sku in snapshot.row_of]
             if not np.isin(seen, rows).any():  # what is on the screen may be no such thing as is asked for now
                 rows = np.union1d(rows, np.asarray(seen, dtype=np.int64))
-            rows = _edge_row(parsed, snapshot, rows)
+            rows = edge_row(parsed, snapshot, rows)
         candidates = self._rank(query, parsed, snapshot, past, rows) if len(rows) else ()
         shown_place = Place() if "place" in fitting.relaxed else place
         facts = load_facts(connection, [c.sku for c in candidates], parsed, shown_place, snapshot.has_stock)
@@ -316,16 +315,6 @@ class RecommendationAgent:
             note=note,
             phrasings=tuple(tuple(options) for options in sentences),
         )
-
-
-def _edge_row(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The cheapest of the rows where something cheaper was wanted, the warmest where warmer, else the dearest."""
-    if parsed.degree_above is not None and parsed.quality is not None:
-        degrees = degree_scores(parsed.quality, snapshot, rows)
-        return rows[[int(np.nanargmax(degrees))]] if degrees is not None else rows[:1]
-    prices = snapshot.price_low[rows]
-    best = np.nanargmin(prices) if parsed.price_max is not None else np.nanargmax(prices)
-    return rows[[int(best)]]
 
 
 def _load(connection: sqlite3.Connection) -> tuple[Snapshot, Vocabulary]:

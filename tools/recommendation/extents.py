@@ -42,7 +42,9 @@ def room_for(text: str, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str,
         if key in COUNTED and value.isdigit() and kind[rows].any()
     ]
     fitting = sorted(entry for entry in roomy if entry[0] >= count)
-    return (fitting[0][1], fitting[0][2]) if fitting else None
+    if fitting:
+        return fitting[0][1], fitting[0][2]
+    return (roomy[0][1], str(count)) if roomy else None  # none is so big: the answer says so
 
 
 def with_degree(parsed: ParsedRequest, snapshot: Snapshot) -> ParsedRequest:

@@ -41,6 +41,8 @@ def near_rows(heads: Sequence[str], snapshot: Snapshot) -> Mask:
         words = phrase.split()
         names = [name for name, stems in snapshot.category_stems.items() if set(words) <= set(stems)]
         out |= snapshot.mask(snapshot.categories[name] for name in names) | phrase_rows(phrase, snapshot)
+    if len(heads) > 1:
+        out |= phrase_rows(heads[-1], snapshot)  # of "oxford shoe" any shoe
     return out
 
 

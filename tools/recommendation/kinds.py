@@ -76,7 +76,9 @@ def _clauses(tokens: Sequence[Token], free: set[int]) -> list[_Clause]:
     intro, words = "", list[Token]()
     for index, token in enumerate(tokens):
         verb = token.word in _MAIN_VERBS and token.word != "like"
-        if token.word in BREAKS or verb:
+        if token.word == "of" and words and not intro and all(word.stem in UNITS for word in words):
+            words = []  # "a set of mugs" asks for mugs
+        elif token.word in BREAKS or verb:
             out.append(_Clause(intro, tuple(words)))
             intro, words = ("" if verb or token.start < 0 else token.word), []  # below zero: of another sentence
         elif index in free:
@@ -295,6 +297,9 @@ def read_description(
             before.extend([token.stem] if token.stem.isalpha() else [])
     described: list[str] = []
     for intro, part in _parts_after(tokens, place, text):
+        if intro == "for" and kind.head:  # "a tin for biscuits" is a biscuit tin
+            inside = [tokens[i].stem for i in part if i in free and not {tokens[i].stem, tokens[i].word} & EMPTY_WORDS]
+            before.extend(_before_thing(inside[0], kind.head[-1], snapshot) if inside else ())
         words = [
             tokens[i].stem
             for i in part
@@ -304,6 +309,14 @@ def read_description(
             described.extend(w for w in words if w not in ACTIVITIES and w not in UNITS and w.isalpha())
     kept = tuple(word for word in dict.fromkeys(described) if word not in before and word not in named)
     return tuple(before), kept
+
+
+def _before_thing(word: str, head: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """The word, or what it ends with, where names have it right before the thing: "cake" case for cupcakes."""
+    if word in OCCASIONS or word in GENDERS:
+        return ()
+    forms = (word, *(word[cut:] for cut in range(3, len(word) - 3)))
+    return next(((form,) for form in forms if side_by_side(form, head, snapshot)), ())
 
 
 def _parts_after(tokens: Sequence[Token], place: int, text: str) -> list[tuple[str, list[int]]]:
@@ -341,6 +354,7 @@ def _unknown_kind(main: Sequence[_Clause], vocabulary: Vocabulary, snapshot: Sna
             return Kind(head=(words[-1],))
         if clause.vague:  # "something cosy" describes
             continue
-        if len(words) == 1 and not vocabulary.knows(words[0]) and words[0].isalpha() and len(words[0]) > 3:
-            return Kind(head=(words[0],))
+        told = all(word in OCCASIONS or _only_describes(word) for word in words[:-1])
+        if words and told and not vocabulary.knows(words[-1]) and words[-1].isalpha() and len(words[-1]) > 3:
+            return Kind(head=(words[-1],))
     return Kind()

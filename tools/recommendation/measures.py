@@ -5,7 +5,7 @@ product's name ("Flask 0.5 L").
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,6 +53,7 @@ _WANTED = re.compile(
     r"(?P<more>\s*(?:\+|or (?:more|above|over|bigger|larger|heavier|longer)|and (?:up|more|above)|upwards|plus\b|minimum))?"
     r"(?P<less>\s*(?:or (?:less|under|below|smaller|lighter|shorter)|and (?:less|under)|at most|max(?:imum)?\b))?"
 )
+_COLD = re.compile(r"(?<![\w.,-])(?P<n>-\d{1,2})(?![\w.,%]|\s*(?:[€$£]|eur|usd|gbp))")  # "good to -8": degrees
 _TOLD = re.compile(rf"(?<![\w.,])(?P<n>{_NUMBER})\s?-?(?P<u>{_UNIT})(?![\w])")
 _NEAR, _EXACT = 0.15, 0.03
 
@@ -88,6 +89,9 @@ def read_measures(text: str, sizes: Mapping[str, object]) -> tuple[tuple[Measure
         kind, scale = _UNITS[match["u"]]
         found.append(_bounded(kind, _number(match["n"]) * scale, match))
         rest = _blank(rest, match)
+    for match in _COLD.finditer(rest):
+        found.append(Measure("temperature", None, _number(match["n"])))
+        rest = _blank(rest, match)
     return tuple(found), rest
 
 
@@ -108,6 +112,19 @@ def _bounded(kind: str, value: float, match: re.Match[str]) -> Measure:
         return Measure(kind, None, value)
     slack = _NEAR if match["about"] else _EXACT
     return Measure(kind, value * (1 - slack), value * (1 + slack))
+
+
+def labels_within(measure: Measure, labels: Iterable[str]) -> tuple[str, ...]:
+    """Size labels that state this measure and keep it: "95 cm" from 90 to 100 cm."""
+    out: list[str] = []
+    for label in labels:
+        told = _TOLD.fullmatch(label)
+        if told is None or _UNITS[told["u"]][0] != measure.kind:
+            continue
+        value = _number(told["n"]) * _UNITS[told["u"]][1]
+        if (measure.low is None or value >= measure.low) and (measure.high is None or value <= measure.high):
+            out.append(label)
+    return tuple(out)
 
 
 def measure_rows(measures: Sequence[Measure], snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:

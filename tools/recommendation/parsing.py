@@ -31,7 +31,7 @@ from shopfloor.tools.recommendation.language import (
     SPELLINGS,
     WEAK_GENDER,
 )
-from shopfloor.tools.recommendation.measures import read_measures
+from shopfloor.tools.recommendation.measures import Measure, labels_within, read_measures
 from shopfloor.tools.recommendation.narrowing import free_rows
 from shopfloor.tools.recommendation.prices import read_prices
 from shopfloor.tools.recommendation.qualities import in_plain_words
@@ -39,6 +39,7 @@ from shopfloor.tools.recommendation.query import Order, ParsedRequest
 from shopfloor.tools.recommendation.sizes import labels_of, read_sizes
 from shopfloor.tools.recommendation.snapshot import Snapshot
 from shopfloor.tools.recommendation.text import Token, plain, stem, tokens_of_plain
+from shopfloor.tools.recommendation.tones import read_tones
 from shopfloor.tools.recommendation.vocabulary import Entry, Vocabulary
 
 _GREETING = re.compile(
@@ -110,12 +111,13 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     age, rest = read_age(prices.rest)
     grown = _GROWN.search(rest) is not None
     rest = without_superlatives(_blanked(_GROWN, _blanked(_COUPLE, rest)))
+    tones, not_tones, rest = read_tones(rest, snapshot.colours)
     written = as_the_shop_writes(tokens_of_plain(rest), rest, snapshot)
     words = as_the_shop_writes([_corrected(token, vocabulary) for token in written], rest, snapshot)
     fields = ParsedRequest(text=text, price_min=prices.low, price_max=prices.high, age=age, order=order,
                            quality=read_superlative(lowered), not_genders=("kids",) if grown else (),
                            measures=tuple((m.kind, m.low, m.high) for m in measures))  # fmt: skip
-    reading = Reading(rest, words, fields)
+    reading = Reading(rest, words, replace(fields, colours=tones, not_colours=not_tones))
     reading.denied = denied_tokens(rest, words, vocabulary)
     _read_entries(reading, snapshot, vocabulary)
     _read_people(reading)
@@ -296,7 +298,7 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
     )
     quantity = None if tells_room(reading.text) else _QUANTITY.search(reading.text)
     room = room_for(reading.text, parsed, snapshot)
-    parsed = with_degree(parsed, snapshot)
+    parsed = with_degree(_sizes_for_measures(parsed, snapshot), snapshot)
     sizes = _of_kind(parsed.sizes or _size_of_kind(parsed, snapshot), parsed, snapshot)
     return replace(
         parsed,
@@ -307,6 +309,19 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
         not_categories=categories,
         quantity=count_of(quantity.group(1)) if quantity else None,
     )
+
+
+def _sizes_for_measures(parsed: ParsedRequest, snapshot: Snapshot) -> ParsedRequest:
+    """ "A belt, 90 to 100 cm": where the kind comes in sizes of that measure, those within it."""
+    if not parsed.measures or not (parsed.categories or parsed.head):
+        return parsed
+    kind = kind_rows(parsed, snapshot)
+    for measure in parsed.measures:
+        labels = labels_within(Measure(*measure), [label for label, rows in snapshot.sizes.items() if kind[rows].any()])
+        if labels:
+            rest = tuple(other for other in parsed.measures if other != measure)
+            parsed = replace(parsed, sizes=(*parsed.sizes, *labels), measures=rest)
+    return parsed
 
 
 def _size_of_kind(parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, ...]:

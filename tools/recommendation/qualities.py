@@ -13,6 +13,8 @@ _SAME = (
     ("elastane", "spandex", "lycra", "stretch"),
     ("polyamide", "nylon"),
     ("viscose", "rayon"),
+    ("wool", "woollen", "woolen", "woolly"),
+    ("wood", "wooden"),
     ("merino wool", "merino"),
     ("cashmere", "kashmir"),
     ("stainless steel", "inox"),

@@ -66,6 +66,16 @@ def fused(
     return {name: values for name, values in signals.items() if values.any()}
 
 
+def edge_row(parsed: ParsedRequest, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The cheapest of the rows where something cheaper was wanted, the warmest where warmer, else the dearest."""
+    if parsed.degree_above is not None and parsed.quality is not None:
+        degrees = degree_scores(parsed.quality, snapshot, rows)
+        return rows[[int(np.nanargmax(degrees))]] if degrees is not None else rows[:1]
+    prices = snapshot.price_low[rows]
+    best = np.nanargmin(prices) if parsed.price_max is not None else np.nanargmax(prices)
+    return rows[[int(best)]]
+
+
 def best_rows(scores: Scores, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Places of the ``count`` best scores, best first; equal scores in the order of ``rows``."""
     if len(scores) > 4 * count:

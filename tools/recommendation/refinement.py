@@ -1,8 +1,9 @@
 """Requests that lean on what came before: "something cheaper", "the second one in green", "not red", "more options"."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from shopfloor.tools.recommendation.text import plain
 CENT = 0.01
 
 _CHEAPER = re.compile(r"\b(?:cheaper|less expensive|more affordable|less pricey|lower (?:price|priced)|costs? less|not (?:so|that|as|too) (?:expensive|pricey|dear)|"
-                      r"(?:that|those|it|they|these|which) (?:is|are)? ?(?:too|so|very|quite|a bit|a little) (?:expensive|pricey|dear|much)|"
-                      r"too (?:expensive|pricey|dear|much))\b(?! than \d)")  # fmt: skip
+                      r"(?:too|so|very|quite|rather|pretty|bit|little|tad|touch|somewhat) (?:over)?(?:expensive|pricey|dear|much money|steep|costly|priced)|"
+                      r"too (?:much|high)|for less|(?:out of|over|above|beyond) (?:my|our|the) (?:budget|range|reach|means|price range)|"
+                      r"(?:not|cannot|never) afford)\b(?! than \d)")  # fmt: skip
 _DEARER = re.compile(
     r"\b(?:more expensive|dearer|pricier|more premium|higher[- ]end|fancier|better quality|nicer quality)\b(?! than \d)"
 )
@@ -58,6 +60,16 @@ _ALONGSIDE = re.compile(r"^(?:and|also|plus)\b|\b(?:too|as well|also)\b")
 _PURPOSE = re.compile(
     r"^(?:and |but |it is |they are )?(?:for|to) (?:\w+ing\b|(?:a |the )?(?:office|wedding|party|trip|winter|summer|beach))"
 )
+# "Without the size then", "the colour does not matter": what is no longer asked for.
+_WISH = r"(?P<{}>sizes?|colou?rs?|prices?|budget|brands?|makes?|materials?|fabrics?)"
+_DROPS = re.compile(
+    rf"\b(?:without|forget(?: about)?|ignore|drop|never mind|leave out|skip|regardless of|whatever|any) (?:the |my |about |that )?{_WISH.format('what')}(?! \d)\b|"
+    rf"\b{_WISH.format('which')} (?:does not|do not|is not|are not|not|no longer) (?:matter|important|relevant|so important|count)"
+)
+_WISHES: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "size": ("sizes",), "colour": ("colours", "not_colours"), "color": ("colours", "not_colours"), "price": ("price_min", "price_max"),
+    "budget": ("price_min", "price_max"), "brand": ("brands", "not_brands"), "make": ("brands", "not_brands"), "material": ("attributes",), "fabric": ("attributes",),
+})  # fmt: skip
 _CARRIED = ("colours", "sizes", "attributes", "brands", "categories", "head", "measures")
 _DENIED = ("not_colours", "not_categories", "not_genders", "not_brands", "not_attributes", "not_terms")
 
@@ -101,6 +113,11 @@ def refine(
     row = snapshot.row_of.get(query.focus_sku or "")
     if not leans and row is not None and _TO_GO_WITH.search(text):
         out = _beside(out, row, snapshot)
+    dropped = _dropped(text)
+    if dropped and query.previous is not None and not (out.categories or out.head) and not leans:
+        leans, out = True, _merge(query.previous, replace(out, terms=()))
+    for name in dropped if leans else ():
+        out = replace(out, **{name: getattr(parsed, name)})
     if leans and recoloured and not parsed.colours:
         out = replace(out, colours=())
     if leans and more is not None:
@@ -110,6 +127,12 @@ def refine(
     if leans and (others or cheaper or dearer or more is not None):
         out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, *query.shown))))
     return replace(out, text=query.text, refines=leans)
+
+
+def _dropped(text: str) -> list[str]:
+    """Fields of a request that a text gives up."""
+    words = [m["what"] or m["which"] for m in _DROPS.finditer(text)]
+    return [name for word in words for name in _WISHES[word.removesuffix("s")]]
 
 
 def _beside(parsed: ParsedRequest, row: int, snapshot: Snapshot) -> ParsedRequest:

@@ -54,6 +54,7 @@ def labels_of(words: str, known: Mapping[str, object]) -> tuple[str, ...]:
     forms = (words, *SIZE_WORDS.get(words, ()), words.replace(" ", "-"), words.replace(" ", "/"))
     if words.replace(".", "").isdigit():
         forms += tuple(f"{system} {words}" for system in ("eu", "uk", "us"))
+        forms += tuple(f"{words}{unit}" for unit in (" cm", "cm", " mm", " in", " inch", '"'))
     exact = [form for form in forms if form in known]
     spans = [label for label in known if _spans(label, words)] if words.isdigit() else []
     return tuple(dict.fromkeys((*exact, *spans)))

@@ -62,7 +62,7 @@ _IE = frozenset(
         "necktie",
     ]
 )
-_DROP_ES = ("sses", "xes", "ches", "shes", "zes")
+_DROP_ES = ("sses", "xes", "ches", "shes", "zzes", "tzes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 _WEAR = """
 frock gown sundress: dress | pinafore: dress, apron | skort culotte: skirt, short | kilt: skirt
 turtleneck rollneck poloneck: roll neck, jumper, sweater, pullover, knitwear | knit knitwear: jumper, sweater, cardigan
-woolly woollie: jumper, sweater, cardigan | tanktop: vest, top | vneck: v neck, jumper | crewneck: jumper, sweatshirt, sweater
+woollie: jumper, sweater, cardigan | tanktop: vest, top | vneck: v neck, jumper | crewneck: jumper, sweatshirt, sweater
 waistcoat: vest, gilet | bodywarmer: gilet, vest | overcoat: coat | topcoat: coat
 trenchcoat: trench coat, coat | duffle: coat | cagoule kagool cagoul: rain jacket, jacket
 hardshell: rain jacket, shell, jacket | softshell: softshell, jacket | blouson bomber: jacket | sportcoat sportsjacket: blazer, jacket
@@ -20,7 +20,7 @@ bottom: trouser, pant, jean, legging, short, skirt | corduroy: trouser
 bermuda: short | legging: tight, base layer | stocking hosiery: sock, tight | pantyhose: tight, stocking | longjohn: base layer, legging
 undershirt: base layer, vest, tshirt | thermal: base layer, thermal | singlet camisole: vest, top | polo poloshirt: polo shirt, polo, shirt, tshirt
 buttondown dressshirt: shirt | tunic: shirt, blouse, top | jersey: jumper, sweater, tshirt, top | mit mitt muff: mitten, glove
-bobblehat woollyhat woolyhat tuque toque skullcap knithat knittedhat winterhat: beanie, hat | sunhat: sun hat, hat | sombrero fedora panama: hat
+bobblehat tuque toque skullcap knithat knittedhat winterhat: beanie, hat | sunhat: sun hat, hat | sombrero fedora panama: hat
 baseballcap: cap, hat | headgear headwear: hat, cap, beanie | headband snood buff balaclava neckwarmer gaiter neckgaiter: neck tube, scarf
 neckerchief bandana bandanna shawl stole pashmina: scarf | muffler: scarf | necktie: tie | bowtie: bow tie, tie | cravat: tie, scarf
 suspender: brace, belt | waistband: belt | sunglass: sunglass, glass | spec spectacle eyewear eyeglass: sunglass, glass
@@ -29,7 +29,7 @@ babygrow onesie romper: bodysuit, sleepsuit, romper | bib: bib
 """
 _FEET = """
 flipflop: flip flop, sandal | moccasin loafer slipon: loafer, moccasin, shoe
-brogue dressshoe smartshoe formalshoe officeshoe: oxford shoe, brogue, derby, shoe | stiletto heel courtshoe highheel: pump, heel, court shoe
+brogue dressshoe: oxford shoe, brogue, derby, shoe | stiletto heel courtshoe highheel: pump, heel, court shoe
 plimsoll tennisshoe gymshoe: trainer, sneaker, canvas shoe, shoe | runningshoe joggingshoe: running shoe, trainer, shoe
 hikingshoe walkingshoe trekkingshoe: hiking boot, walking shoe, hiking shoe, boot | bootie ankleboot: ankle boot, boot, chelsea boot
 welly wellie wellington gumboot rubberboot rainboot: wellie, wellington, rubber boot, rain boot, boot | snowboot moonboot: snow boot, winter boot, boot

@@ -37,7 +37,7 @@ async def training_rows(settings: Settings, folder: Path, samples: int = SAMPLES
     python = python_of("hf")
     folder.mkdir(parents=True, exist_ok=True)
     base = await plain_base(python, find_model(settings), settings.models_path, folder / "base")
-    train, withheld = await asyncio.to_thread(_write, folder, samples)
+    train, withheld = await asyncio.to_thread(write_rows, folder, samples)
     sides: dict[str, Side] = {}
     losses: dict[str, float] = {}
     for side in ("plain", "trl"):
@@ -73,7 +73,7 @@ async def _run(python: Path, request: SideRequest) -> Side:
     return Side.model_validate_json(request.target.read_text(encoding="utf-8"))
 
 
-def _write(folder: Path, samples: int) -> tuple[Path, Path]:
+def write_rows(folder: Path, samples: int) -> tuple[Path, Path]:
     """Messages to route, as chat prompts, for training and withheld: evenly out of the shipped rows."""
     rows = shipped_rows()
     step = len(rows) // (samples + WITHHELD)

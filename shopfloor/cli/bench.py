@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from shopfloor.bench.report import BenchReport
 
 
-PARTS = ("turns", "service", "retrieval", "model", "shapes", "swaps", "training")
+PARTS = ("turns", "service", "retrieval", "model", "shapes", "swaps", "training", "train-serving")
 HELP = """Measure speed and memory on this machine.
 
 \b
 Parts: turns (cards, words, what the graph adds), service (a served process), retrieval (large catalogues; minutes
 at a million products), model (tuned against shipped, the service's chat against the bare library), shapes (the
 profiles' models by size, random weights; minutes and 2.2 GB of disk), swaps (adapters changed under load; 25 times
---requests, some minutes), training (our trainer against plain trl; some minutes, wants `train --install trl`).
+--requests, some minutes), training (our trainer against plain trl; some minutes, wants `train --install trl`),
+train-serving (what a training costs those who chat meanwhile; ten minutes, wants `train --install hf`).
 Without --only: turns and service.
 
 \b
@@ -145,6 +146,13 @@ async def _measure(folder: Path, measured: Measured) -> "BenchReport":
 
         with status.status("Measuring training against trl (some minutes) ..."):
             rows.extend(await training_rows(settings, folder / "training"))
+    if "train-serving" in measured.parts:
+        from shopfloor.bench.train_serving import train_serving_rows
+
+        with status.status("Measuring a training beside a service (ten minutes) ..."):
+            environment = {**os.environ, "SHOPFLOOR_MODELS": str(settings.models_path.absolute())}
+            texts = [*workload.recommendation, *workload.inventory]
+            rows.extend(await train_serving_rows(settings, folder / "train-serving", environment, texts))
     return BenchReport(machine=this_machine(), rows=rows)
 
 

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from shopfloor.bench.training import WITHHELD, WORDS, _rows, _write  # pyright: ignore[reportPrivateUsage]
+from shopfloor.bench.training import WITHHELD, WORDS, _rows, write_rows  # pyright: ignore[reportPrivateUsage]
 from shopfloor.bench.training_side import Side
 from shopfloor.finetune.lora.job import read_examples
 
 
 def test_both_sides_get_the_same_rows_and_neither_the_withheld_ones(tmp_path: Path) -> None:
-    train, withheld = _write(tmp_path, 100)
+    train, withheld = write_rows(tmp_path, 100)
     learned, asked = read_examples(train), read_examples(withheld)
     assert (len(learned), len(asked)) == (100, WITHHELD)
     assert not {row.prompt for row in learned} & {row.prompt for row in asked}

@@ -151,6 +151,8 @@ def _judge(state: sqlite3.Connection, checker: Checker, agent: Agent, held: Held
                 raise Unusable("joins_no_answer")
             if evidence.feedback_id in held.feedback_ids:
                 raise Unusable("gate_case")
+            if evidence.review == "refused":
+                raise Unusable("refused_by_owner")
             out.rows.extend(_rows_of(agent, evidence, checker))
         except Unusable as reason:
             out.drops.append(Drop(evidence.feedback_id, evidence.trace_id, reason.reason, reason.detail))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shopfloor.finetune.datasets.rows import Evidence
+from shopfloor.store.reviews import holds, latest_reviews
 
 FRESH = timedelta(hours=24)
 """An account that reacts sooner than this after its first turn, and has been there on one day alone, is fresh."""
@@ -29,6 +30,7 @@ def reactions(state: sqlite3.Connection) -> Iterator[Evidence]:
     """Every reaction, oldest first; one that joins to no turn has an empty ``trace_id``."""
     accounts = _accounts(state)
     shown = _shown(state)
+    reviews = latest_reviews(state)
     for row in state.execute(_REACTIONS):
         user = row["user_id"] or row["owner"] or ""
         yield Evidence(
@@ -52,6 +54,7 @@ def reactions(state: sqlite3.Connection) -> Iterator[Evidence]:
             correction=None if row["correction"] is None else json.loads(row["correction"]),
             source=row["source"],
             fresh=_is_fresh(accounts.get(user), row["at"]),
+            review=holds(reviews.get(row["feedback_id"]), row["correction"]),
         )
 
 

@@ -41,7 +41,7 @@ def merge(rows: Sequence[Row]) -> Sifted:
     """One row of what is said more than once, and one side of what contradicts itself.
 
     Rows of one kind and target over near texts become one, which keeps every source. Of contradicting rows the
-    stronger basis stays, then what more established users say; a tie drops both.
+    the owner's word stays, else the stronger basis, then what more established users say; a tie drops both.
     """
     out = Sifted()
     merged: dict[Hashable, list[Row]] = defaultdict(list)
@@ -83,7 +83,12 @@ def _one_of(same: Sequence[Row]) -> Row:
             sources.setdefault((source.trace_id, source.feedback_id, source.user_id), source)
     first = best.sources[0]
     others = tuple(source for source in sources.values() if source != first)
-    return replace(best, sources=(first, *others), fresh=all(row.fresh for row in same))
+    return replace(
+        best,
+        sources=(first, *others),
+        fresh=all(row.fresh for row in same),
+        verified=any(row.verified for row in same),
+    )
 
 
 def _settle(rivals: Sequence[Row], out: Sifted) -> None:
@@ -100,9 +105,9 @@ def _settle(rivals: Sequence[Row], out: Sifted) -> None:
         out.drop(row, "contradicted")
 
 
-def _strength(row: Row) -> tuple[int, int]:
+def _strength(row: Row) -> tuple[bool, int, int]:
     users = {source.user_id for source in row.sources}
-    return STRENGTH[row.basis], 0 if row.fresh else len(users)
+    return row.verified, STRENGTH[row.basis], 0 if row.fresh else len(users)
 
 
 def _against_trusted(rows: Sequence[Row], _caps: Caps, out: Sifted) -> None:
@@ -187,6 +192,12 @@ def _order(row: Row) -> tuple[str, str, str, str]:
     return row.at, row.sources[0].feedback_id, row.sources[0].trace_id, row.kind
 
 
-def _worth(row: Row) -> tuple[int, float, tuple[int, ...], str]:
-    """Strongest first, then heaviest, then newest."""
-    return -STRENGTH[row.basis], -row.weight, tuple(-ord(one) for one in row.at), row.sources[0].feedback_id
+def _worth(row: Row) -> tuple[bool, int, float, tuple[int, ...], str]:
+    """What the owner says first, then the strongest, the heaviest, the newest."""
+    return (
+        not row.verified,
+        -STRENGTH[row.basis],
+        -row.weight,
+        tuple(-ord(one) for one in row.at),
+        row.sources[0].feedback_id,
+    )

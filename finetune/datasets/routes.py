@@ -5,20 +5,16 @@ are learned from too, the ones first that the local head would have made otherwi
 a good route can lead to a poor product.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from shopfloor.evaluation.corrections import route_said
 from shopfloor.finetune.datasets.rows import Drop, Evidence, Row, Sifted, Source, Unusable
 from shopfloor.finetune.datasets.texts import clean
 from shopfloor.finetune.routing.rows import LABELS
 
 CONFIRMED_WEIGHT = 0.5
 EASY_FLOOR = 20
-
-_ROUTE_SAID = re.compile(
-    rf"^\W*(?:(?:the )?(?:right |correct )?route(?: is| was|:|=)?\s*)?({'|'.join(LABELS)})\W*$", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +79,10 @@ def without_decided(turns: Sequence[Evidence], rows: Sequence[Row]) -> list[Evid
 
 
 def _corrected(correction: object) -> str | None:
-    said: object = correction
-    if isinstance(correction, dict):
-        said = correction.get("route")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        if said is None:
-            return None
-    found = _ROUTE_SAID.match(said) if isinstance(said, str) else None
-    if found is None and isinstance(correction, dict):
+    found = route_said(correction)
+    if found is None and isinstance(correction, dict) and correction.get("route") is not None:  # pyright: ignore[reportUnknownMemberType]
         raise Unusable("unknown_route")
-    return found[1].casefold() if found else None
+    return found
 
 
 def _row(evidence: Evidence, target: str, basis: str, weight: float) -> Row:
@@ -106,6 +97,7 @@ def _row(evidence: Evidence, target: str, basis: str, weight: float) -> Row:
         at=evidence.at,
         sources=(Source(evidence.trace_id, evidence.feedback_id, evidence.user_id),),
         fresh=evidence.fresh,
+        verified=evidence.verified and basis == "correction",
         weight=weight,
     )
     return replace(made, basis=basis)

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from shopfloor.errors import InputError
+from shopfloor.evaluation.corrections import OWNER
+from shopfloor.store.reviews import Verdict
 
 Agent = Literal["recommendation", "inventory", "router"]
 AGENTS: tuple[Agent, ...] = ("recommendation", "inventory", "router")
@@ -41,6 +43,12 @@ class Evidence:
     correction: str | dict[str, Any] | None
     source: str
     fresh: bool
+    review: Verdict | None = None  # the owner's, of this correction
+
+    @property
+    def verified(self) -> bool:
+        """Whether the owner says that the correction is right: accepted, or the owner's own."""
+        return self.review == "accepted" or (self.source == OWNER and self.review is None)
 
     @property
     def liked(self) -> bool | None:
@@ -72,6 +80,7 @@ class Row:
 
     ``kind``: route (target: a route), choose (target: a SKU among ``candidates``), explain (target: the answer's text),
     slots (target: JSON of intent and slots). ``context`` is what stood beside the question. ``at`` sorts as time.
+    ``verified``: the owner says so.
     """
 
     kind: Kind
@@ -82,6 +91,7 @@ class Row:
     at: str
     sources: tuple[Source, ...]
     fresh: bool = False
+    verified: bool = False
     weight: float = 1.0
     context: str = ""
     candidates: tuple[dict[str, Any], ...] = ()
@@ -96,7 +106,7 @@ class Row:
     def to_json(self, part: Part, user: str) -> dict[str, Any]:
         """The line of ``rows.jsonl``: no user id, no time of day."""
         value = asdict(self)
-        for name in ("sources", "fresh"):
+        for name in ("sources", "fresh", "verified"):
             del value[name]
         value["at"] = self.at[:10]
         return {"part": part, "user": user, **value}

@@ -1,7 +1,7 @@
 """A shopper's words as a row may hold them."""
 
+from shopfloor.evaluation.scrub import MAX_CHARS, MIN_CHARS, scrub
 from shopfloor.finetune.datasets.rows import Unusable
-from shopfloor.finetune.datasets.scrub import MAX_CHARS, MIN_CHARS, scrub
 
 
 def clean(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from shopfloor.evaluation.scrub import is_card, is_iban, scrub
 from shopfloor.finetune.datasets.rows import Unusable
-from shopfloor.finetune.datasets.scrub import is_card, is_iban, scrub
 from shopfloor.finetune.datasets.texts import clean
 
 

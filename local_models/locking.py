@@ -59,3 +59,14 @@ def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
 
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock file; one that is about to take it may find it held for a moment."""
+    if not path.is_file():
+        return False
+    try:
+        with exclusive(path, wait=False):
+            return False
+    except BlockingIOError:
+        return True

@@ -10,6 +10,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from shopfloor.errors import InputError
 from shopfloor.http.dashboard_data import Dashboard, read_dashboard
+from shopfloor.http.dashboard_progress import progress_marks
+from shopfloor.http.dashboard_reviews import ReviewRequest, say
 from shopfloor.http.openapi import EVENT_STREAM
 from shopfloor.http.rollout_watch import RolloutWatch
 from shopfloor.http.service import Service
@@ -75,6 +77,11 @@ def dashboard_routes(service: Service, watch: TrainingWatch, rollouts: RolloutWa
         """Start or stop a training, pin what serves, give what is being tried to everybody, or take something back."""
         return Done(done=await _act(request, service, watch))
 
+    @router.post("/reviews", summary="Accept or refuse a shopper's correction")
+    async def review(request: ReviewRequest) -> Done:  # pyright: ignore[reportUnusedFunction]
+        """An accepted correction counts as verified; a refused one is neither learned from nor kept for judging."""
+        return Done(done=await say(request, service))
+
     return router
 
 
@@ -90,7 +97,7 @@ async def _follow(
             if written is None and settings.state_path.is_file():  # not yet, while the service opens for the first time
                 written = await asyncio.to_thread(ChampionWatch, settings.state_path, settings.artefacts_path)
             changed = written is not None and await asyncio.to_thread(written.changed)
-            stands = (await service.state(), watch.busy)
+            stands = (await service.state(), watch.busy, await asyncio.to_thread(progress_marks, settings.data))
             silent += 1
             if changed or stands != seen or silent >= SAY_ANYWAY:
                 seen, silent = stands, 0

@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 
 from shopfloor.errors import ShopfloorError
 from shopfloor.evaluation.rollout import look_at
+from shopfloor.http.dashboard_progress import Progress, is_training, read_progress
+from shopfloor.http.dashboard_reviews import Corrections, read_corrections, reviews_as_changes
 from shopfloor.http.rollout_watch import RolloutWatch, is_pinned
 from shopfloor.http.service import Service
 from shopfloor.http.training import AGENT, TrainingWatch
@@ -43,11 +45,17 @@ class SuiteRow(BaseModel):
 
 
 class RunRow(BaseModel):
-    """One training run and what the gate said."""
+    """One training run and what the gate said.
+
+    ``under_way``: a process works on it; one that is running and not under way was stopped, and can go on.
+    """
 
     run_id: str
     agent: str
+    method: str
     status: str
+    under_way: bool = False
+    progress: Progress | None = None
     started_by: str
     started_at: str
     seconds: float | None = None
@@ -104,7 +112,7 @@ class TrialRow(BaseModel):
 
 
 class ChangeRow(BaseModel):
-    """One decision of the log, with the numbers it rests on."""
+    """One decision of the log, with the numbers it rests on; of kind correction, ``hash`` is the reaction's id."""
 
     number: int
     at: str
@@ -127,7 +135,8 @@ class DayRow(BaseModel):
 class Learning(BaseModel):
     """How far the next training is.
 
-    ``needed``: usable reactions that start one by itself; ``waits_for``: why none starts though they are there, if so.
+    ``needed``: usable reactions that start one by itself; ``waits_for``: why none starts though they are there, if so;
+    ``stoppable``: the one that runs is this service's own.
     """
 
     waiting: int
@@ -135,6 +144,7 @@ class Learning(BaseModel):
     automatic: bool
     possible: bool
     running: bool
+    stoppable: bool = False
     waits_for: str = ""
 
 
@@ -155,6 +165,7 @@ class Dashboard(BaseModel):
     artefacts: list[ArtefactRow] = Field(default_factory=list[ArtefactRow])
     changes: list[ChangeRow] = Field(default_factory=list[ChangeRow])
     trials: list[TrialRow] = Field(default_factory=list[TrialRow])
+    corrections: Corrections = Field(default_factory=Corrections)
 
 
 async def read_dashboard(service: Service, watch: TrainingWatch, rollouts: RolloutWatch, version: str) -> Dashboard:
@@ -185,23 +196,24 @@ def _read_stored(service: Service, watch: TrainingWatch, rollouts: RolloutWatch)
         automatic=settings.train_automatically,
         possible=watch.possible,
         running=watch.busy,
-        waits_for=watch.waits_for,
+        stoppable=watch.busy,
+        waits_for=watch.waits_for or watch.stopped,
     )
     if not settings.state_path.is_file():
         return {"shop": name, "learning": learning}
     with closing(connect(settings.state_path, read_only=True)) as state:
         learning.waiting = usable_since(state, AGENT)
         runs = latest_runs(state, limit=RUNS_SHOWN)
-        learning.running = learning.running or any(
-            run.status == "running" and run.finished_at is None for run in runs[:1]
-        )
+        open_run = any(run.status == "running" for run in runs)
+        learning.running = watch.busy or (open_run and is_training(settings.data))
         return {
             "shop": name,
             "learning": learning,
             "days": _days(state),
-            "runs": [_run(state, run) for run in runs],
+            "runs": [_run(state, run, settings, learning.running) for run in runs],
             "artefacts": [_artefact(artefact_of(row, settings.artefacts_path)) for row in _artefacts(state)],
-            "changes": [_change(row) for row in _changes(state)],
+            "changes": _changes(state),
+            "corrections": read_corrections(state),
             "trials": [_trial(state, trial, service.settings, rollouts) for trial in running(state)],
         }
 
@@ -240,11 +252,7 @@ def _trial(state: sqlite3.Connection, trial: Rollout, settings: Settings, rollou
     )
 
 
-def _change(row: sqlite3.Row) -> ChangeRow:
-    return ChangeRow.model_validate({**dict(row), "numbers": json.loads(row["numbers"])})
-
-
-def _run(state: sqlite3.Connection, run: Run) -> RunRow:
+def _run(state: sqlite3.Connection, run: Run, settings: Settings, training: bool) -> RunRow:
     gate = read_step(state, run.run_id, "gate") or {}
     trained = read_step(state, run.run_id, "train") or {}
     steps = state.execute(
@@ -254,7 +262,10 @@ def _run(state: sqlite3.Connection, run: Run) -> RunRow:
     return RunRow(
         run_id=run.run_id,
         agent=run.agent,
+        method=str(run.recipe.get("method", "")),
         status=run.status,
+        under_way=training and run.status == "running",
+        progress=read_progress(settings.data, run.run_id) if training and run.status == "running" else None,
         started_by=run.started_by,
         started_at=run.started_at,
         seconds=run.seconds,
@@ -288,12 +299,16 @@ def _artefacts(state: sqlite3.Connection) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def _changes(state: sqlite3.Connection) -> list[sqlite3.Row]:
-    return state.execute(
+def _changes(state: sqlite3.Connection) -> list[ChangeRow]:
+    """Decisions about what was learned, and the owner's about corrections, the newest first."""
+    rows = state.execute(
         """SELECT change_no AS number, at, action, hash, agent, kind, reason, numbers FROM artefact_changes
            ORDER BY change_no DESC LIMIT ?""",
         (CHANGES_SHOWN,),
-    ).fetchall()
+    )
+    made = [ChangeRow.model_validate({**dict(row), "numbers": json.loads(row["numbers"])}) for row in rows]
+    said = [ChangeRow.model_validate(one) for one in reviews_as_changes(state)]
+    return sorted([*made, *said], key=lambda one: (one.at, one.number), reverse=True)[:CHANGES_SHOWN]
 
 
 def _days(state: sqlite3.Connection) -> list[DayRow]:

@@ -68,6 +68,7 @@ class TrainingWatch:
         self._command = tuple(command)
         self._tried = _Look("", 0)
         self._training: asyncio.Task[None] | None = None
+        self._stopped = False
         self.started = 0
 
     @property
@@ -95,6 +96,15 @@ class TrainingWatch:
             return ""
         return f"One was taken back; trainings start by themselves again after {cool.until}." if cool else ""
 
+    @property
+    def stopped(self) -> str:
+        """That the last training was stopped by hand, in a sentence; empty where it was not."""
+        if not self._stopped or self.busy:
+            return ""
+        more = self._settings.train_every
+        later = f", or by itself after {more} more reactions" if self._settings.train_automatically else ""
+        return f"The last one was stopped. It goes on where it was with Train now{later}."
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Watch while the block runs; a training under way is stopped with it."""
@@ -119,13 +129,17 @@ class TrainingWatch:
         self._training = asyncio.create_task(self._train(0, BY_HAND))
 
     async def stop_training(self) -> None:
-        """Stop the training under way; the next one goes on behind its last finished step.
+        """Stop the training under way; the next one goes on behind its last finished step or checkpoint.
+
+        None starts by itself before there are as many new reactions as for any other.
 
         Raises:
             TrainingRefusedError: none is running.
         """
         if not self.busy:
             raise TrainingRefusedError("No training of this service is running.")
+        self._tried = await asyncio.to_thread(self._look)
+        self._stopped = True
         await _cancel(self._training)
 
     async def _watch(self) -> None:
@@ -158,6 +172,7 @@ class TrainingWatch:
     async def _train(self, count: int, how: str) -> None:
         log.info("training_started", reactions=count, how=how)
         self.started += 1
+        self._stopped = False
         environment = {
             **os.environ,
             "SHOPFLOOR_DATA": str(self._settings.data.absolute()),
@@ -213,11 +228,28 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End the process and whatever it has started: a trainer alone would go on until its next step."""
+    below = _below(process.pid)
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
+    _kill(below)  # before waiting: they may hold the pipe whose end is waited for
     try:
         async with asyncio.timeout(STOP_S):
             await process.wait()
     except TimeoutError:
+        below = _below(process.pid)
         process.kill()
+        _kill(below)
         await process.wait()
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it knows its process by the moment it began, too
+            process.kill()

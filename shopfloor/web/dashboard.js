@@ -1,6 +1,7 @@
 // The owner's page: draws each snapshot that the service sends, and sends the few things an owner can do.
 
-import { Trouble, act, watchDashboard } from "./dashboard_api.js";
+import { Trouble, act, review, watchDashboard } from "./dashboard_api.js";
+import { corrections } from "./dashboard_reviews.js";
 import { el, svg } from "./dom.js";
 
 const $ = (id) => document.getElementById(id);
@@ -24,11 +25,17 @@ const ACTIONS = {
   retire: "was retired",
   pin: "was pinned",
   unpin: "was unpinned",
+  accepted: "was accepted",
+  refused: "was refused",
 };
 const STATES = { champion: ["good", "Serves"], challenger: ["wait", "On trial"] };
 const OUTCOMES = { quality: "What people say", failed: "Failed turns", slow: "Slow turns" };
 const KINDS = { head: "head", lora: "LoRA adapter", fusion: "ranking weights" };
-const STEPS = ["dataset", "train", "gate", "register", "promote"];
+const STEPS = { head: ["train", "gate", "register", "promote"], lora: ["train", "convert", "parity", "gate", "register", "promote"] };
+const DOING = {
+  train: "It is learning.", convert: "The adapter is being converted.", parity: "The converted adapter is compared with the trained one.",
+  gate: "It is compared with what serves.", register: "It is being filed.", promote: "It is being decided on.",
+};
 
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const moment = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -37,6 +44,7 @@ const points = (share) => `${share >= 0 ? "+" : "−"}${Math.abs(100 * share).to
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 let toastTimer = 0;
+let reviewsShown = "";
 const open = new Set();
 
 function toast(text) {
@@ -48,11 +56,18 @@ function toast(text) {
 
 async function run(request, question) {
   if (question && !window.confirm(question)) return;
+  await told(act(request));
+}
+
+/** Say how it went; true where it was done. */
+async function told(asked) {
   try {
-    toast((await act(request)).done);
+    toast((await asked).done);
+    return true;
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     toast(error.message);
+    return false;
   }
 }
 
@@ -60,7 +75,8 @@ function draw(page) {
   $("shop-text").textContent = page.shop;
   document.title = `${page.shop}: dashboard`;
   drawHealth(page);
-  drawLearning(page.learning, page.runs[0]);
+  drawLearning(page.learning, page.runs.find((one) => one.under_way));
+  drawReviews(page.corrections);
   $("trials-section").hidden = !page.trials.length;
   $("trials").replaceChildren(...page.trials.map(trialCard));
   $("agents").replaceChildren(...Object.entries(page.agents).map(agentCard));
@@ -79,27 +95,52 @@ function drawHealth(page) {
   health.textContent = page.ready && !page.degraded ? well : page.reasons.join(" ") || "Starting …";
 }
 
-function drawLearning(learning, latest) {
+/** Drawn anew only when it is another list: a button that somebody is about to press stays where it is. */
+function drawReviews(found) {
+  const shown = JSON.stringify(found);
+  if (shown === reviewsShown) return;
+  reviewsShown = shown;
+  $("reviews-section").hidden = !found.shown.length;
+  $("reviews").replaceChildren(...corrections(found, moment, (one, verdict) => told(review(one, verdict))));
+}
+
+function drawLearning(learning, under) {
   const share = Math.min(1, learning.waiting / learning.needed);
   const left = Math.max(0, learning.needed - learning.waiting);
   let sentence;
-  if (learning.running) sentence = "A training is running.";
+  if (learning.running) sentence = "";
   else if (!learning.possible) sentence = "Training is not installed here: pip install 'shopfloor[learn]'.";
   else if (!learning.automatic) sentence = "Trainings are started by hand here.";
   else if (learning.waits_for) sentence = learning.waits_for.replace(/\d{4}-\S+(?=\.$)/, (time) => moment.format(new Date(time)));
   else if (left > 0) sentence = `${count.format(left)} more, and a training starts by itself.`;
   else sentence = "Enough for a training; it starts by itself.";
   const lines = [
-    el("p", {}, el("strong", {}, count.format(learning.waiting)), ` usable ${learning.waiting === 1 ? "reaction" : "reactions"} since the last training. ${sentence}`),
+    el("p", {}, el("strong", {}, count.format(learning.waiting)), ` usable ${learning.waiting === 1 ? "reaction" : "reactions"} since the last training. ${sentence}`.trimEnd()),
     el("progress", { class: "bar", max: learning.needed, value: Math.round(share * learning.needed), "aria-label": "Reactions until the next training" }),
   ];
-  if (learning.running && latest?.status === "running") {
-    const at = STEPS.findIndex((step) => !latest.steps.includes(step) && step !== "dataset");
-    lines.push(el("p", { class: "soft" }, `Step: ${STEPS[at] ?? "ending"}.`));
-  }
+  if (learning.running) lines.push(training(learning, under));
   $("learning").replaceChildren(...lines);
   $("train").disabled = learning.running || !learning.possible;
-  $("stop").hidden = !learning.running;
+  $("stop").hidden = !learning.stoppable;
+}
+
+/** The training under way: what it does, and while it learns how far it is. */
+function training(learning, under) {
+  const by = learning.stoppable ? "" : " It was started elsewhere, and is stopped there.";
+  if (!under) return el("div", { class: "training" }, el("p", {}, el("strong", {}, "A training is beginning."), ` It collects what people said.${by}`));
+  const step = (STEPS[under.method] ?? STEPS.head).find((one) => !under.steps.includes(one));
+  const far = step === "train" ? under.progress : null;
+  const about = !far ? [] : [
+    `step ${count.format(far.step)} of ${count.format(far.steps)}`,
+    far.loss === null ? null : `loss ${far.loss.toFixed(2)}`,
+    far.paused || far.eta_s === null ? null : `about ${duration(far.eta_s)} left`,
+    far.memory_mb === null ? null : `${count.format(Math.round(far.memory_mb))} MB`,
+  ].filter(Boolean);
+  return el("div", { class: "training" },
+    el("p", {}, el("strong", {}, `The ${under.agent}'s ${KINDS[under.method] ?? under.method} is being trained.`), ` ${DOING[step] ?? "It is ending."}${by}`,
+      far?.paused ? [" ", el("span", { class: "tag wait" }, "waits for shoppers")] : null),
+    far ? el("progress", { class: "bar", max: far.steps, value: Math.min(far.step, far.steps), "aria-label": "Training" }) : null,
+    far ? el("p", { class: "soft far" }, about.join(", "), ".") : null);
 }
 
 function trialCard(one) {
@@ -184,7 +225,7 @@ function chart(days) {
 }
 
 function runCard(one) {
-  const [tone, word] = VERDICTS[one.status] ?? ["", one.status];
+  const [tone, word] = one.status === "running" && !one.under_way ? ["wait", "Interrupted"] : VERDICTS[one.status] ?? ["", one.status];
   const by = one.started_by === "automatic" ? "by itself" : one.started_by === "forget" ? "after somebody was forgotten" : "by hand";
   const about = `${one.agent}, ${count.format(one.rows)} rows, started ${by}${one.seconds ? `, ${duration(one.seconds)}` : ""}. ${one.reason}`;
   const card = el("details", { class: "run", open: open.has(one.run_id) },
@@ -238,7 +279,7 @@ function decisions(rows) {
   if (!rows.length) return empty("No decision yet.");
   return el("ol", { class: "log" }, rows.map((row) => el("li", {},
     el("time", { datetime: row.at }, moment.format(new Date(row.at))),
-    el("p", {}, `The ${row.agent}'s ${KINDS[row.kind] ?? row.kind} `, el("code", {}, row.hash.slice(0, 12)), ` ${ACTIONS[row.action] ?? row.action}`, row.reason ? ` (${row.reason.replace(/\.$/, "")}).` : "."))));
+    el("p", {}, row.kind === "correction" ? "A shopper's correction " : `The ${row.agent}'s ${KINDS[row.kind] ?? row.kind} `, el("code", {}, row.hash.slice(0, 12)), ` ${ACTIONS[row.action] ?? row.action}`, row.reason ? ` (${row.reason.replace(/\.$/, "")}).` : "."))));
 }
 
 const empty = (text) => el("p", { class: "empty" }, text);

@@ -13,10 +13,16 @@ export function watchDashboard(draw, state) {
 }
 
 /** Ask the service to do something; a refusal is a Trouble with its sentence. */
-export async function act(request) {
+export const act = (request) => post("/api/dashboard/actions", request);
+
+/** The owner's word on a correction, as it was shown; a refusal is a Trouble with its sentence. */
+export const review = (correction, verdict) =>
+  post("/api/dashboard/reviews", { feedback_id: correction.feedback_id, digest: correction.digest, verdict });
+
+async function post(path, request) {
   let response;
   try {
-    response = await fetch("/api/dashboard/actions", {
+    response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(request),

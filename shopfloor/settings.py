@@ -30,6 +30,10 @@ class Settings(BaseSettings):
 
     # Opened-up service
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    owner_key: SecretStr | None = Field(
+        default=None,
+        description="opens the dashboard and what it can do, and is good for everything else; empty: API keys do",
+    )
     max_body_bytes: int = Field(default=256_000, ge=1_000)
     max_text_chars: int = Field(default=4_000, ge=100)
     rate_limit_per_minute: int = Field(default=240, ge=0, description="requests a minute a client; 0: no limit")
@@ -185,6 +189,11 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("owner_key", mode="before")
+    @classmethod
+    def _no_empty_key(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
+
     @field_validator("rollout_stages", mode="before")
     @classmethod
     def _split_stages(cls, value: object) -> object:
@@ -206,6 +215,12 @@ class Settings(BaseSettings):
                 f"host {self.host} is reachable from other machines: set SHOPFLOOR_API_KEYS (comma-separated), "
                 "or bind to 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _owner_alone(self) -> "Settings":
+        if self.owner_key is not None and self.owner_key in self.api_keys:
+            raise ValueError("SHOPFLOOR_OWNER_KEY is one of SHOPFLOOR_API_KEYS: give the owner a key of their own")
         return self
 
     @property

@@ -222,6 +222,16 @@ def check_port(settings: Settings) -> list[Check]:
     return [Check("port", False, f"{settings.port} is taken by another program", fix)]
 
 
+def check_owner(settings: Settings) -> list[Check]:
+    """Who may open the dashboard; the key itself is never shown."""
+    if settings.owner_key is not None:
+        return [Check("owner key", True, "set; nothing else opens the dashboard")]
+    if not settings.api_keys:
+        return [Check("owner key", True, "not set; the dashboard is open on this machine, and only here")]
+    detail = "not set: every API key opens the dashboard, and what can be done there"
+    return [Check("owner key", True, detail, "export SHOPFLOOR_OWNER_KEY=…")]
+
+
 def check_gemini(settings: Settings) -> list[Check]:
     """Whether a key is set; the key itself is never shown."""
     if settings.google_api_key is not None and settings.google_api_key.get_secret_value():
@@ -247,6 +257,7 @@ CHECKS: Sequence[Callable[[Settings], list[Check]]] = (
     check_disk,
     check_memory,
     check_port,
+    check_owner,
     check_gemini,
     check_ollama,
 )

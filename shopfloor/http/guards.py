@@ -3,7 +3,7 @@
 A service on loopback is reachable from every page open in the same browser, so a foreign ``Host`` (DNS rebinding) and a
 foreign ``Origin`` (cross-site request) are refused. With keys set, a key is asked for everywhere but at the health
 checks: ``Authorization: Bearer``, ``X-API-Key``, or Basic with the key as the password, which lets a browser open the
-pages.
+pages. Where an owner's key is set, the dashboard and all that it can do take no other.
 """
 
 import base64
@@ -26,6 +26,8 @@ log = get_logger("shopfloor.http")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 UNLIMITED_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OWNER_PATHS = ("/dashboard", "/api/dashboard")
+"""And everything below: where trainings, artefacts and verdicts on corrections are changed."""
 CLIENTS_KEPT = 10_000
 
 PAGE_CSP = (
@@ -105,6 +107,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._key_hashes = [_digest(key.get_secret_value()) for key in settings.api_keys]
+        owner = settings.owner_key
+        self._owner_hash = _digest(owner.get_secret_value()) if owner is not None else None
         self._hosts = LOOPBACK_HOSTS | {settings.host.lower()}
         self._limiter = RateLimiter(settings.rate_limit_per_minute, clock) if settings.rate_limit_per_minute else None
 
@@ -125,20 +129,27 @@ class Guard:
             detail = "This service answers only under its own host name; use http://127.0.0.1 with its port."
             return problem_response(421, "bad_host", detail, path=path)
         key, ambient = given_key(headers)
-        key_ok = bool(self._key_hashes) and key is not None and self._is_known(key)
+        owners = self._owner_hash is not None and is_owners(path)
+        key_ok = key is not None and self._is_known(key, owners)
         if scope["method"] not in SAFE_METHODS and not (key_ok and not ambient) and is_cross_origin(headers):
             detail = "Requests from pages of another origin are refused; call this service from your own server."
             return problem_response(403, "cross_origin", detail, path=path)
+        if owners and not key_ok:
+            detail = "This is the owner's: give the owner's key, as Authorization: Bearer KEY or X-API-Key: KEY."
+            refused = problem_response(401, "no_owner_key", detail, path=path, headers=_OWNER_CHALLENGE)
+            return self._over_rate(scope, None) or refused  # so that nobody can try many keys
         if self._key_hashes and not key_ok and path not in OPEN_PATHS:
             detail = "Give a valid API key: Authorization: Bearer KEY, or X-API-Key: KEY."
             return problem_response(401, "no_key", detail, path=path, headers=_CHALLENGE)
         return self._over_rate(scope, key if key_ok else None)
 
-    def _is_known(self, key: str) -> bool:
+    def _is_known(self, key: str, owners: bool) -> bool:
+        """Whether it is the owner's key, or where others do, one of the others."""
         given = _digest(key)
+        owner = self._owner_hash is not None and hmac.compare_digest(given, self._owner_hash)
         # Every key is compared, so that the time says nothing about which one was close.
         matches = [hmac.compare_digest(given, known) for known in self._key_hashes]
-        return any(matches)
+        return owner or (any(matches) and not owners)
 
     def _over_rate(self, scope: Scope, key: str | None) -> ProblemResponse | None:
         path: str = scope["path"]
@@ -198,6 +209,11 @@ def given_key(headers: Headers) -> tuple[str | None, bool]:
     return None, False
 
 
+def is_owners(path: str) -> bool:
+    """Whether a path is the dashboard's, or one of the routes behind it."""
+    return any(path == start or path.startswith(f"{start}/") for start in OWNER_PATHS)
+
+
 def is_cross_origin(headers: Headers) -> bool:
     """Whether a browser says that the request comes from a page of another origin."""
     origin = headers.get("origin")
@@ -222,4 +238,7 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+_OWNER_CHALLENGE = {
+    "WWW-Authenticate": 'Bearer realm="owner", Basic realm="owner: any name, the owner key as password"'
+}
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="shopfloor", Basic realm="shopfloor: any name, the key as password"'}

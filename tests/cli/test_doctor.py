@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shopfloor.cli import main
-from shopfloor.cli.doctor import check_database, check_gemini, check_model, check_port, check_runtime
+from shopfloor.cli.doctor import check_database, check_gemini, check_model, check_owner, check_port, check_runtime
 from shopfloor.settings import Settings
 
 
@@ -26,6 +26,14 @@ def test_json_has_the_promised_shape(tmp_path: Path, capsys: pytest.CaptureFixtu
     for check in report["checks"]:
         assert check.keys() == {"name", "ok", "detail", "fix"}
         assert check["ok"] or check["fix"], check
+
+
+def test_keys_without_an_owners_are_warned_of(tmp_path: Path) -> None:
+    (open_here,) = check_owner(settings(tmp_path))
+    (warned,) = check_owner(settings(tmp_path, api_keys="one,two"))
+    (fine,) = check_owner(settings(tmp_path, api_keys="one,two", owner_key="three"))
+    assert (open_here.fix, fine.fix) == ("", "") and "SHOPFLOOR_OWNER_KEY" in warned.fix
+    assert "every API key opens the dashboard" in warned.detail and "three" not in fine.detail
 
 
 def test_a_missing_model_names_the_command(tmp_path: Path) -> None:

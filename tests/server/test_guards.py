@@ -139,6 +139,48 @@ async def test_a_browsers_saved_key_does_not_excuse_another_origin() -> None:
         assert (await client.post("/hello", json={}, headers=bearer)).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/", "/api/dashboard", "/api/dashboard/actions"])
+async def test_the_dashboard_takes_the_owners_key_alone(path: str) -> None:
+    async with guarded(api_keys="shopper", owner_key="owner") as client:
+        for headers in ({}, {"X-API-Key": "shopper"}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer shopper"}):
+            refused = await client.get(path, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (401, "no_owner_key")
+            assert "owner" in refused.headers["www-authenticate"]
+            assert (await client.post(path, json={}, headers=headers)).status_code == 401
+        basic = "Basic " + base64.b64encode(b"me:owner").decode()
+        for headers in ({"X-API-Key": "owner"}, {"Authorization": basic}):
+            assert (
+                await client.get(path, headers=headers)
+            ).status_code == 404  # let through; nothing is there in this test
+        evil = {"Authorization": basic, "Origin": "https://evil.example"}
+        assert (await client.post(path, json={}, headers=evil)).status_code == 403
+        for key in ("shopper", "owner"):
+            assert (await client.get("/hello", headers={"X-API-Key": key})).status_code == 200
+        assert (await client.get("/dashboards", headers={"X-API-Key": "shopper"})).status_code == 404
+
+
+async def test_an_owners_key_alone_leaves_the_rest_open_on_loopback() -> None:
+    async with guarded(owner_key="owner", rate_limit_per_minute=5) as client:
+        assert (await client.get("/hello")).status_code == 200
+        assert (await client.get("/api/dashboard", headers={"X-API-Key": "owner"})).status_code == 404
+        assert (await client.get("/hello", headers={"Host": "evil.example"})).status_code == 421
+        codes = [(await client.get("/api/dashboard", headers={"X-API-Key": str(n)})).status_code for n in range(9)]
+        assert codes[0] == 401 and codes[-1] == 429  # nobody tries many
+
+
+async def test_without_an_owners_key_it_is_as_with_every_other_route() -> None:
+    async with guarded(api_keys="shopper", owner_key=" ") as client:
+        assert (await client.get("/api/dashboard")).status_code == 401
+        assert (await client.get("/api/dashboard", headers={"X-API-Key": "shopper"})).status_code == 404
+
+
+def test_the_owners_key_is_no_shoppers_and_is_never_shown() -> None:
+    with pytest.raises(ValueError, match="a key of their own"):
+        guarded(api_keys="one,two", owner_key="two")
+    settings = Settings(_env_file=None, owner_key="very-secret")  # type: ignore[call-arg,arg-type]
+    assert "very-secret" not in repr(settings) + settings.model_dump_json()
+
+
 async def test_our_own_page_can_post() -> None:
     headers = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
     async with guarded() as client:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from shopfloor.errors import ArtefactRejectedError, ConfigError
 from shopfloor.graph.local_router import shorten
 from shopfloor.graph.route_member import AGENT, Chances, Member, blended, opinion, prompt_version, unsure
 from shopfloor.local_models.adapter_file import AdapterFile
-from shopfloor.local_models.adapting import Adaptable, runtime_for
+from shopfloor.local_models.adapting import Adaptable
 from shopfloor.local_models.artefact_check import check_artefact
 from shopfloor.local_models.files import find_model, open_model_file
 from shopfloor.local_models.head import LinearHead
@@ -94,6 +95,12 @@ class GateMember:
         return await opinion(self.runtime, shorten(text))
 
 
+class _Carrying(Runtime, Protocol):
+    """A runtime with adapters; the embedded one as it is opened here can't change them, and is no ``Adaptable``."""
+
+    def for_agent(self, agent: str) -> Runtime: ...
+
+
 @asynccontextmanager
 async def opened_members(settings: Settings, adapters: Mapping[str, AdapterFile]) -> AsyncGenerator[dict[str, Member]]:
     """The serving runtime with adapters, each as a member by the name it is given here.
@@ -107,7 +114,7 @@ async def opened_members(settings: Settings, adapters: Mapping[str, AdapterFile]
         return
     runtime = await _open(settings.model_copy(update={"model_timeout_s": GATE_TIMEOUT_S}), adapters)
     try:
-        yield {name: GateMember(runtime_for(runtime, name)) for name in adapters}
+        yield {name: GateMember(runtime.for_agent(name)) for name in adapters}
     finally:
         await runtime.close()
 
@@ -133,7 +140,7 @@ async def serving_adapter(settings: Settings, registry: Registry) -> tuple[Artef
 CARRIES_NONE = "carries no adapters: train the head (--learn head), or serve with SHOPFLOOR_RUNTIME=embedded."
 
 
-async def _open(settings: Settings, adapters: Mapping[str, AdapterFile]) -> Runtime:
+async def _open(settings: Settings, adapters: Mapping[str, AdapterFile]) -> _Carrying:
     chosen = choose(settings).runtime
     if chosen == "embedded":
         return await open_embedded(settings, adapters=adapters)

@@ -17,7 +17,7 @@ import pytest
 
 from shopfloor.errors import ArtefactRejectedError, ConfigError, InputError
 from shopfloor.finetune.cycle import TrainResult
-from shopfloor.finetune.gate.members import Decider, ask
+from shopfloor.finetune.gate.members import Decider, ask, opened_members
 from shopfloor.finetune.head_lessons import Lesson
 from shopfloor.finetune.lora.environment import trainer_python
 from shopfloor.finetune.lora.job import LoraRecipe, read_examples
@@ -38,6 +38,7 @@ from shopfloor.graph.route_member import (
     prompt_version,
 )
 from shopfloor.local_models import open_encoder
+from shopfloor.local_models.adapter_file import open_adapter
 from shopfloor.local_models.adapting import Adaptable
 from shopfloor.local_models.files import find_model, open_model_file
 from shopfloor.local_models.following import Following
@@ -46,6 +47,7 @@ from shopfloor.local_models.serving import open_serving
 from shopfloor.settings import Settings
 from shopfloor.store.artefacts import Registry
 from shopfloor.store.database import Database, connect
+from tests.local_models.loras import write_lora
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venvs/hf/bin/python"
@@ -115,6 +117,20 @@ async def test_the_gate_asks_as_the_service_does() -> None:
         np.testing.assert_allclose(decider.probabilities(text, None), served)
     alone = await ask(head, None, "", texts, np.zeros((2, 0), np.float32))
     np.testing.assert_allclose(alone.probabilities(UNSURE, None), Decider(head).probabilities(UNSURE, None))
+
+
+async def test_each_member_of_the_gate_answers_with_its_own_adapter(models_path: Path, tmp_path: Path) -> None:
+    own = Settings(_env_file=None, models=models_path, model_ctx=512, model_slots=1, model_threads=1)  # pyright: ignore[reportCallIssue]
+    header = open_model_file(find_model(own), models_path).header
+    made = {
+        name: open_adapter(write_lora(tmp_path / f"{name}.gguf", header, seed=seed, strength=strength))
+        for name, seed, strength in (("nothing", 1, 0.0), ("one", 1, 0.2), ("two", 2, 0.2))
+    }
+    async with opened_members(own, made) as members:
+        said = {name: await member.ask("is it in Oslo?") for name, member in members.items()}
+    for one, other in (("nothing", "one"), ("nothing", "two"), ("one", "two")):
+        first, second = said[one], said[other]
+        assert first is not None and second is not None and np.abs(first - second).max() > 0.02
 
 
 def test_both_count_alike_in_the_order_of_the_head() -> None:

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from shopfloor.errors import NotFoundError, StoreError
 from shopfloor.settings import Settings
-from shopfloor.store.artefacts import Registry
+from shopfloor.store.artefacts import Kind, Registry
 from shopfloor.store.database import Database, connect
 from shopfloor.store.forgettings import record_forgetting
 from shopfloor.store.loop import transaction
@@ -29,7 +29,7 @@ from shopfloor.store.migrations import open_state
 from shopfloor.store.traces import now
 
 Policy = Literal["retire", "retrain"]
-Retrain = Callable[[Settings, str], "str | None"]
+Retrain = Callable[[Settings, str, Kind], "str | None"]
 
 T = TypeVar("T")
 
@@ -73,7 +73,8 @@ async def forget(settings: Settings, user_id: str, *, retrain: Retrain | None = 
     Args:
         settings: where it lies.
         user_id: whom.
-        retrain: called with each agent whose champion went, makes a new one; empty: it is retired only.
+        retrain: called with agent and kind of each champion that went, heads first, makes a new one; empty: they are
+            retired only.
 
     Raises:
         NotFoundError: nothing of this user is there.
@@ -90,8 +91,8 @@ async def forget(settings: Settings, user_id: str, *, retrain: Retrain | None = 
         raise _nobody(user_id)
     retrained: list[str] = []
     if retrain is not None:
-        for agent in champions:
-            made = await asyncio.to_thread(retrain, settings, agent)
+        for agent, kind in champions:
+            made = await asyncio.to_thread(retrain, settings, agent, kind)
             retrained += [made] if made is not None else []
     return Forgotten(rows, files, traces.artefacts, tuple(retrained))
 
@@ -147,19 +148,19 @@ def _learned_from(folder: Path, datasets: set[str], feedback: set[str]) -> bool:
     return manifest.get("dataset_hash") in datasets or not feedback.isdisjoint(manifest.get("feedback", ()))
 
 
-async def _retire(settings: Settings, traces: _Traces) -> list[str]:
-    """Erase the artefacts; returns the agents that lost their champion."""
+async def _retire(settings: Settings, traces: _Traces) -> list[tuple[str, Kind]]:
+    """Erase the artefacts; returns agent and kind of each that served, heads first: an adapter is judged beside a head."""
     if not traces.artefacts:
         return []
-    champions: list[str] = []
+    champions: list[tuple[str, Kind]] = []
     async with Database(settings.state_path, readers=1) as state:
         registry = Registry(state, settings.artefacts_path)
         for name in traces.artefacts:
             artefact = await registry.get(name)
             if artefact.state == "champion":
-                champions.append(artefact.agent)
+                champions.append((artefact.agent, artefact.kind))
             await registry.erase(name, "somebody it was trained on is to be forgotten")
-    return list(dict.fromkeys(champions))
+    return sorted(dict.fromkeys(champions))
 
 
 def _erase(settings: Settings, user_id: str, traces: _Traces) -> tuple[int, int]:

@@ -1,12 +1,9 @@
 """``shopfloor forget``: erase a user and what was learned from them."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from shopfloor.settings import Settings
 
 FORGET_HELP = """Erase a user: conversations, traces, feedback, datasets, and what was learned from them.
 
@@ -32,25 +29,21 @@ def erase(
     """Erase and report."""
     from shopfloor.cli import print_json
     from shopfloor.finetune.forget import forget
+    from shopfloor.finetune.reteaching import Reteaching
     from shopfloor.settings import load_settings
 
     settings = load_settings()
     again = settings.forget_policy == "retrain" if retrain is None else retrain
-    gone = asyncio.run(forget(settings, user, retrain=_retrain if again else None))
+    notes: list[str] = []
+    teach = Reteaching(notes, lambda text: typer.echo(f"{text} …", err=True))
+    gone = asyncio.run(forget(settings, user, retrain=teach if again else None))
     if as_json:
-        print_json(gone.to_json())
+        print_json({**gone.to_json(), "notes": notes})
         return
     typer.echo(f"{gone.rows} rows and {gone.files} files are gone.")
     for name in gone.retired:
         typer.echo(f"  retired and deleted: {name[:12]}")
     for name in gone.retrained:
         typer.echo(f"  made anew: {name[:12]}")
-
-
-def _retrain(settings: "Settings", agent: str) -> str | None:
-    """A new artefact without the user; None where too little is left to learn from."""
-    from shopfloor.finetune.router_cycle import AGENT, RouterCycle
-
-    if agent != AGENT:
-        return None
-    return asyncio.run(RouterCycle(settings, started_by="forget").run()).artefact
+    for note in notes:
+        typer.echo(f"  {note}")

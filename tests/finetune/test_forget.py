@@ -108,8 +108,8 @@ async def test_others_keep_what_they_said_and_retraining_goes_without_the_user(l
     async with Database(settings.state_path, readers=1) as state:
         await Registry(state, settings.artefacts_path).activate(str(first.artefact))
 
-    def again(where: Settings, agent: str) -> str | None:
-        assert agent == "router"
+    def again(where: Settings, agent: str, kind: str) -> str | None:
+        assert (agent, kind) == ("router", "head")
         return asyncio.run(RouterCycle(where, started_by="forget", base=BASE).run()).artefact
 
     gone = await forget(settings, USER, retrain=again)

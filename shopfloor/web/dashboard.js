@@ -116,9 +116,8 @@ function drawLearning(learning, under) {
   else sentence = "Enough for a training; it starts by itself.";
   const lines = [
     el("p", {}, el("strong", {}, count.format(learning.waiting)), ` usable ${learning.waiting === 1 ? "reaction" : "reactions"} since the last training. ${sentence}`.trimEnd()),
-    el("progress", { class: "bar", max: learning.needed, value: Math.round(share * learning.needed), "aria-label": "Reactions until the next training" }),
+    learning.running ? training(learning, under) : el("progress", { class: "bar", max: learning.needed, value: Math.round(share * learning.needed), "aria-label": "Reactions until the next training" }),
   ];
-  if (learning.running) lines.push(training(learning, under));
   $("learning").replaceChildren(...lines);
   $("train").disabled = learning.running || !learning.possible;
   $("stop").hidden = !learning.stoppable;
@@ -158,7 +157,7 @@ function trialCard(one) {
         el("td", {}, OUTCOMES[row.name] ?? row.name, el("br"), el("span", { class: "soft" }, `${count.format(row.n_champion)} and ${count.format(row.n_challenger)} users`, row.n_champion && row.n_challenger ? [el("br"), `${inUnits(row, row.diff)} (${inUnits(row, row.low)} to ${inUnits(row, row.high)})`] : null)),
         el("td", { class: "num" }, outcome(row, row.champion, row.n_champion)),
         el("td", { class: "num" }, outcome(row, row.challenger, row.n_challenger)),
-        el("td", { class: "hide-small" }, trialInterval(row, reach(row))))))),
+        el("td", { class: "hide-small" }, row.n_champion && row.n_challenger ? trialInterval(row, reach(row)) : el("span", { class: "soft" }, "nothing to compare yet")))))),
     el("p", { class: "soft" }, one.pinned ? "It is pinned: its share stays as it is." : `Before more users get it: ${one.reason}.`),
     el("div", { class: "buttons" },
       el("button", { class: "quiet", type: "button", onclick: () => run({ action: "promote", artefact: one.artefact }, "Give it to everybody now?") }, "Promote now"),
@@ -227,7 +226,8 @@ function chart(days) {
 function runCard(one) {
   const [tone, word] = one.status === "running" && !one.under_way ? ["wait", "Interrupted"] : VERDICTS[one.status] ?? ["", one.status];
   const by = one.started_by === "automatic" ? "by itself" : one.started_by === "forget" ? "after somebody was forgotten" : "by hand";
-  const about = `${one.agent}, ${count.format(one.rows)} rows, started ${by}${one.seconds ? `, ${duration(one.seconds)}` : ""}. ${one.reason}`;
+  const what = [`${one.agent}'s ${KINDS[one.method] ?? one.method}`, one.rows ? `${count.format(one.rows)} rows` : null].filter(Boolean).join(", ");
+  const about = `The ${what}, started ${by}${one.seconds ? `, ${duration(one.seconds)}` : ""}. ${one.reason.charAt(0).toUpperCase()}${one.reason.slice(1)}`;
   const card = el("details", { class: "run", open: open.has(one.run_id) },
     el("summary", {}, el("span", { class: `tag ${tone}` }, word), el("time", { class: "soft", datetime: one.started_at }, moment.format(new Date(one.started_at))), el("p", {}, about)),
     el("div", { class: "inside" }, one.suites.length ? suites(one.suites) : empty("It has not been compared.")));

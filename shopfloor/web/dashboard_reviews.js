@@ -23,7 +23,7 @@ function entry(one, moment, decide) {
     } }, verdict === "accepted" ? "Accept" : "Refuse"));
   const about = [
     one.users > 1 ? `${one.users} people say so` : null,
-    one.confidence === null ? null : `${Math.round(100 * one.confidence)} % sure`,
+    one.confidence === null ? null : `the assistant was ${Math.round(100 * one.confidence)} % sure`,
   ].filter(Boolean).join(", ");
   return el("li", { "data-id": one.feedback_id },
     el("div", {},

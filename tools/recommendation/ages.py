@@ -2,10 +2,12 @@
 
 import re
 
+from shopfloor.tools.recommendation.language import NUMBER_WORDS
+
 _AGE = re.compile(
     r"(?:(?:aged?|turning|turns)\s+(?P<a>\d{1,2})(?!\w)(?:\s*(?:years?|yrs?)(?:\s+old)?)?|"
     r"(?P<b>\d{1,2})\s*-?\s*(?P<unit>years?|yrs?|y/?o|months?)(?!\w)(?:[\s-]*olds?)?|"
-    r"(?<!\bsize )(?<!\bwaist )(?:\bis|\bturned|\bjust)\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?)]|and\b|now\b|he\b|she\b|who\b))|"
+    r"(?<!\bsize )(?<!\bwaist )(?:\bis|\bturned|\bjust)\s+(?P<c>\d{1,2})(?!\w)(?=\s*(?:$|[,.!?)]|and\b|now\b|he\b|she\b|who\b|so\b|but\b|soon\b))|"
     r"\b(?:son|daughter|boy|girl|kid|child|toddler|teenager|(?:grand)(?:son|daughter|child)|nephew|niece)"
     r"(?:\s*\(\s*|,\s*|\s+)(?P<d>\d{1,2})(?![\w.])(?!\s*(?:cm|eur|€|\$|£|pound|dollar|%)))"
 )
@@ -25,8 +27,15 @@ _YEARS = re.compile(r"\s*-?\s*(?:years?|yrs?|y/?o)\b")
 _CHILD = 18  # a number after "daughter," that is no younger is a size
 
 
+_SPOKEN = re.compile(
+    rf"\b(?P<verb>(?:he|she|son|daughter|nephew|niece|boy|girl|kid|child|who|[a-z]+son|[a-z]+daughter) is|turning|turns|turned|just turned|aged?) "
+    rf"(?P<w>{'|'.join(word for word, n in NUMBER_WORDS.items() if 1 < n < _CHILD)})(?=\s*(?:$|[,.!?)]|and\b|now\b|so\b|but\b|soon\b|next\b|this\b|in\b))"
+)
+
+
 def read_age(text: str) -> tuple[float | None, str]:
     """The age of whom it is for, in years, and the text without it ("my daughter, 5 years" → 5.0)."""
+    text = _SPOKEN.sub(lambda m: f"{m['verb']} {NUMBER_WORDS[m['w']]}", text)
     for match in _AGE.finditer(text):
         bare = match["b"] is not None and "old" not in match.group() and "y/o" not in match.group()
         if bare and _NOT_AGE.search(text[: match.start()]) and "for my" not in text[: match.start()]:

@@ -39,6 +39,9 @@ _SPAN_AFTER = re.compile(
 )
 
 
+_NOTES = re.compile(r"\b(?:an? |one )(tenner|fiver)\b")
+
+
 def in_figures(text: str, *, small_prices: Callable[[], bool] = lambda: False) -> str:
     """A plain text with its number phrases in figures where they count something.
 
@@ -50,6 +53,7 @@ def in_figures(text: str, *, small_prices: Callable[[], bool] = lambda: False) -
         text = pattern.sub(lambda m, p=part: f"{_value(m[1]) + p:g}", text)
     for pattern, written in _PARTS:
         text = pattern.sub(written, text)
+    text = _NOTES.sub(lambda m: "10 pounds" if m[1] == "tenner" else "5 pounds", text)
     text = _MINUS.sub("-", text)
     return _RUN.sub(lambda m: _figures(m, text, small_prices=small_prices), text)
 

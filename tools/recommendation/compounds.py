@@ -88,8 +88,13 @@ def apart_rows(word: str, snapshot: Snapshot) -> list[int]:
 
 def side_by_side(one: str, two: str, snapshot: Snapshot) -> bool:
     """Whether some name has the two words next to each other, in this order."""
+    return bool(phrase_beside(one, two, snapshot))
+
+
+def phrase_beside(one: str, two: str, snapshot: Snapshot) -> list[int]:
+    """Rows (of the first some) whose name has the two words next to each other, in this order."""
     first, second = snapshot.stems.get(one), snapshot.stems.get(two)
     if first is None or second is None:
-        return False
+        return []
     both: list[int] = np.intersect1d(first, second)[:LOOKED_AT].tolist()
-    return any((one, two) in pairwise(snapshot.name_stems[row]) for row in both)
+    return [row for row in both if (one, two) in pairwise(snapshot.name_stems[row])]

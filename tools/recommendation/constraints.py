@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shopfloor.tools.recommendation.ages import age_range
 from shopfloor.tools.recommendation.colour_rows import colour_rows, denied_colour_rows, is_unwanted, shade_rows
 from shopfloor.tools.recommendation.degrees import degree_scores
-from shopfloor.tools.recommendation.kind_rows import gender_rows, kind_rows, named_rows, near_rows
+from shopfloor.tools.recommendation.kind_rows import attribute_postings, gender_rows, kind_rows, named_rows, near_rows
 from shopfloor.tools.recommendation.language import ACTIVITIES, DATES, KINDRED, PRESENTS, SAME
 from shopfloor.tools.recommendation.measures import Measure, measure_rows
 from shopfloor.tools.recommendation.narrowing import (
@@ -76,7 +76,7 @@ def fit(parsed: ParsedRequest, snapshot: Snapshot, place: Mask | None = None, al
     """
     found = _fit(parsed, snapshot, place, allowed)
     if "kind" in found.relaxed:
-        return found
+        return replace(found, mask=narrowed(found.mask, replace(parsed, categories=(), head=()), snapshot))
     if not has_word(found.mask, parsed, snapshot):
         near = replace(parsed, categories=(), head=(), near=parsed.head)
         other = _fit(near, snapshot, place, allowed)
@@ -274,7 +274,10 @@ def _made_for(activity: str, snapshot: Snapshot) -> Mask:
     out = snapshot.mask(snapshot.stems[word] for word in words if word in snapshot.stems)
     if activity in PRESENTS:  # "gift wrap" is no gift: only what the shop calls fit for one
         out = np.zeros(len(snapshot), dtype=np.bool_)
-    return out | snapshot.mask(rows for (_, value), rows in snapshot.attributes.items() if words & set(value.split()))
+    out |= snapshot.mask(rows for (_, value), rows in snapshot.attributes.items() if words & set(value.split()))
+    if not out.any() and activity not in PRESENTS:
+        out = snapshot.mask(snapshot.text_stems[word] for word in words if word in snapshot.text_stems)
+    return out
 
 
 def _said_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
@@ -302,6 +305,8 @@ def _by_name(
 
     ``near``: by what else the kind is called (a child's hat may be a beanie).
     """
+    if (parsed.price_firm or parsed.degree_above is not None) and not is_for_child(parsed):
+        return []  # "cheaper" stays with the kind
     if not (parsed.categories and parsed.head) or (near and parsed.gender not in CHILDREN and parsed.age is None):
         return []
     named = named_rows(parsed, snapshot)
@@ -377,12 +382,6 @@ def _attribute_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
         wanted = [value for name, value in parsed.attributes if name == key]
         out &= snapshot.mask(rows for value in wanted for rows in attribute_postings(snapshot, key, value))
     return out
-
-
-def attribute_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
-    """Rows whose value of an attribute has all the words: "warm" is also "very warm"."""
-    words = set(value.split())
-    return [rows for (name, text), rows in snapshot.attributes.items() if name == key and words <= set(text.split())]
 
 
 def _denied_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:

@@ -44,6 +44,10 @@ _SUPERLATIVE = re.compile(rf"\b(?:(?:most|very) (?P<most>{_WORDS})|(?P<stem>[a-z
 _COMPARATIVE = re.compile(
     rf"\b(?:more (?P<more>{_WORDS})|(?P<stem>[a-z]{{3,}}?)(?P<end>i?er))\b(?! (?:size|than \d|price))"
 )
+_NOT_TOO = re.compile(rf"\b(?:not|nothing) (?:too|overly) (?P<too>{_WORDS})\b")
+_TOO = re.compile(rf"\b(?:(?<!not )(?<!nothing )too|less|not (?:so|as|quite so)) (?P<too>{_WORDS})\b")
+_OPPOSITE = MappingProxyType({"warm": "cool", "cool": "warm", "heavy": "light", "light": "heavy", "big": "small", "small": "big",
+                              "long": "short", "short": "long", "thick": "thin", "thin": "thick"})  # fmt: skip
 _MORE_OF = ("extremely", "extra", "super", "very", "most", "ultra")
 _LESS_OF = ("not", "low", "slightly", "light", "little", "cool", "thin")
 _MIDDLE = ("medium", "moderate", "mid", "average", "normal")
@@ -52,6 +56,10 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 def read_superlative(text: str) -> str | None:
     """The quality that a plain text wants the most of ("the warmest you have" → "warm"), None without one."""
+    for match in _NOT_TOO.finditer(text):
+        word = _SAME.get(match["too"], match["too"])
+        if word in _OPPOSITE:
+            return _OPPOSITE[word]
     for match in _SUPERLATIVE.finditer(text):
         word = match["most"]
         if word is None:
@@ -62,7 +70,11 @@ def read_superlative(text: str) -> str | None:
 
 
 def read_comparative(text: str) -> str | None:
-    """The quality that a plain text wants more of ("something warmer" → "warm"), None without one."""
+    """The quality that a plain text wants more of ("something warmer", "too cool" → "warm"), None without one."""
+    for match in _TOO.finditer(text):
+        word = _SAME.get(match["too"], match["too"])
+        if word in _OPPOSITE:
+            return _OPPOSITE[word]
     for match in _COMPARATIVE.finditer(text):
         word = match["more"] or _base(match["stem"], match["end"] == "ier")
         if word is not None:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.compounds import apart_rows
-from shopfloor.tools.recommendation.language import FITS, KINDS, SAME
+from shopfloor.tools.recommendation.language import FITS, KINDS, SAME, WIDE
 from shopfloor.tools.recommendation.query import ParsedRequest
-from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.snapshot import Rows, Snapshot
 
 Mask = NDArray[np.bool_]
 
@@ -28,6 +28,12 @@ def named_rows(parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
         rows = phrase_rows("" if other else word, snapshot)
         for phrase in SAME.get(word, ()):
             rows |= phrase_rows(phrase, snapshot)
+        if word in WIDE:
+            rows |= snapshot.mask(
+                snapshot.categories[name]
+                for name, stems in snapshot.category_stems.items()
+                if set(stems[-1:]) & set(KINDS[word])
+            )
         if word in snapshot.stems:
             rows[apart_rows(word, snapshot)] = True
         out &= rows
@@ -57,3 +63,9 @@ def phrase_rows(phrase: str, snapshot: Snapshot) -> Mask:
 def gender_rows(gender: str, snapshot: Snapshot) -> Mask:
     """Rows for this person; products that say nothing fit everybody."""
     return snapshot.mask(snapshot.genders[g] for g in (*FITS.get(gender, ()), gender, "") if g in snapshot.genders)
+
+
+def attribute_postings(snapshot: Snapshot, key: str, value: str) -> list[Rows]:
+    """Rows whose value of an attribute has all the words: "warm" is also "very warm"."""
+    words = set(value.split())
+    return [rows for (name, text), rows in snapshot.attributes.items() if name == key and words <= set(text.split())]

@@ -1,9 +1,11 @@
 """Which kind of thing a request asks for: categories of the catalogue, or words its products' names must have."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from shopfloor.tools.recommendation.categories import HEAD_SHARE, categories_of, unlike_categories
 from shopfloor.tools.recommendation.compounds import side_by_side
 from shopfloor.tools.recommendation.degrees import MEASURED
 from shopfloor.tools.recommendation.language import (
@@ -25,15 +27,15 @@ from shopfloor.tools.recommendation.text import Token
 from shopfloor.tools.recommendation.vocabulary import Vocabulary
 
 _MAIN_VERBS = frozenset({"need", "want", "looking", "look", "show", "recommend", "find", "buy", "get", "suggest", "have",
-                         "sell", "give", "searching", "like", "love"})  # fmt: skip
+                         "sell", "give", "searching", "like", "love", "needs", "wants", "requires", "require"})  # fmt: skip
 _WEAK_CLAUSES = frozenset({"with", "without", "like", "which", "that", "who", "because", "from", "about"})
 _TELLING = frozenset({"with", "in", "of", "on"})  # what follows describes the thing
 _LONGEST_TELLING = 3  # words; more is a story
+_OTHER_THINGS = frozenset({"earring", "string", "spring"})  # end like a thing they are not
 _LONG_ENOUGH = 4  # letters of a word that may end a longer one
 _JOINED_WORDS = 6  # content words of a clause that are tried in pairs
 _MANY = 2  # times as many names: then that word is the thing
 _RATHER_SHARE = 0.2  # enough to be it where the last word is not
-_HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the thing, not its description
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _clauses(tokens: Sequence[Token], free: set[int]) -> list[_Clause]:
     intro, words = "", list[Token]()
     for index, token in enumerate(tokens):
         verb = token.word in _MAIN_VERBS and token.word != "like"
-        if token.word == "of" and words and not intro and all(word.stem in UNITS for word in words):
+        if token.word == "of" and words and not intro and all(_counts(word.stem) for word in words):
             words = []  # "a set of mugs" asks for mugs
         elif token.word in BREAKS or verb:
             out.append(_Clause(intro, tuple(words)))
@@ -87,6 +89,10 @@ def _clauses(tokens: Sequence[Token], free: set[int]) -> list[_Clause]:
     return [clause for clause in out if clause.words]
 
 
+def _counts(word: str) -> bool:
+    return word in UNITS or word in NUMBER_WORDS or word.isdigit() or word in {"a", "the"}
+
+
 def is_sold(head: Sequence[str], snapshot: Snapshot) -> bool:
     """Whether the words of a kind surely name a thing of the shop."""
     share = snapshot.head_share.get(head[-1], 0.0)
@@ -94,9 +100,15 @@ def is_sold(head: Sequence[str], snapshot: Snapshot) -> bool:
 
 
 def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
-    found = [category for category in (_categories(words, snapshot) for words in _groups(clause)) if category]
+    groups = _groups(clause)
+    if len(groups) == 1 and (named := _plain_word_last(groups[0], snapshot)):
+        return Kind(head=named)
+    found = [category for category in (categories_of(words, snapshot) for words in groups) if category]
     categories = tuple(dict.fromkeys(name for group in found for name in group))
     if categories:
+        phrase = unlike_categories(groups[0], categories, snapshot) if len(groups) == 1 else ()
+        if phrase:
+            return Kind(head=phrase)
         return Kind(categories=categories, head=_naming_word(clause, categories, snapshot) if len(found) == 1 else ())
     head = _head(clause, snapshot)
     if head is None:
@@ -107,12 +119,19 @@ def _kind_of(clause: _Clause, snapshot: Snapshot) -> Kind | None:
             continue
         if len(words) > 1 and together(words, snapshot):
             return Kind(head=(head,) if name in SAME.get(head, ()) else words)
-        named = _categories(words, snapshot) if len(words) == 1 else _whole_categories(words, snapshot)
+        named = categories_of(words, snapshot) if len(words) == 1 else _whole_categories(words, snapshot)
         if named:
             return Kind(categories=named, head=(head,))
         if together(words, snapshot):
             return Kind(head=(head,) if name in SAME.get(head, ()) else words)
     return None
+
+
+def _plain_word_last(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
+    """The last two words where the last is none for a thing elsewhere: a watering *can*."""
+    if len(words) < 2 or words[-1] not in EMPTY_WORDS or snapshot.head_share.get(words[-1], 0.0) < HEAD_SHARE:
+        return ()
+    return words[-2:] if side_by_side(words[-2], words[-1], snapshot) else ()
 
 
 def _naming_word(clause: _Clause, categories: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
@@ -132,45 +151,6 @@ def _groups(clause: _Clause) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups if group]
 
 
-def _categories(words: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
-    """Categories that a noun phrase names: wholly, else by its last word that any category has."""
-    have = set(words)
-    whole = [name for name, stems in snapshot.category_stems.items() if stems and have.issuperset(stems)]
-    whole = _last_named(words, whole, snapshot)
-    if whole and not _only_before(words, whole, snapshot):
-        most = max(len(snapshot.category_stems[name]) for name in whole)
-        return tuple(name for name in whole if len(snapshot.category_stems[name]) == most)
-    for word in reversed(words):
-        if word in EMPTY_WORDS or word in OCCASIONS or word in GENDERS:
-            continue  # a person names a category only together with a thing: "kids shoes"
-        part = tuple(name for name, stems in snapshot.category_stems.items() if word in stems)
-        if part:
-            closer = tuple(n for n in part if len(have & set(snapshot.category_stems[n])) > 1)
-            return closer or part
-        if word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE:
-            return ()
-    return ()
-
-
-def _last_named(words: Sequence[str], whole: list[str], snapshot: Snapshot) -> list[str]:
-    """Of categories whose words stand side by side, those of the last: dress shoes are shoes."""
-    if len(whole) < 2:
-        return whole
-    ends = {name: max(words.index(stem) for stem in snapshot.category_stems[name]) for name in whole}
-    last = max(ends.values())
-    before = {name for name in whole if ends[name] == last - 1 and len(snapshot.category_stems[name]) == 1}
-    return [name for name in whole if name not in before]
-
-
-def _only_before(words: Sequence[str], whole: Sequence[str], snapshot: Snapshot) -> bool:
-    """Whether the category's word only stands before another thing that the shop has: a desk lamp is no desk."""
-    if len(words) < 2 or any(words[-1] in snapshot.category_stems[name] for name in whole):
-        return False
-    before = any(words[-2] in snapshot.category_stems[name] for name in whole)
-    thing = snapshot.head_share.get(words[-1], 0.0) >= _HEAD_SHARE
-    return before and thing and side_by_side(words[-2], words[-1], snapshot)
-
-
 def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
     words = _things(clause)
     for part in _fragments(clause):  # "incense, rose scent": what is named first is asked for
@@ -187,7 +167,14 @@ def _head(clause: _Clause, snapshot: Snapshot) -> str | None:
             return alone
     if clause.intro:
         return None
-    known = [w for w in words if w in snapshot.stems and not (w.isdigit() or w in ACTIVITIES or w in COMMON_WORDS)]
+    known = [
+        w
+        for w in words
+        if w in snapshot.stems
+        and w not in SIZE_WORDS
+        and w not in NUMBER_WORDS
+        and not (w.isdigit() or w in ACTIVITIES or w in COMMON_WORDS)
+    ]
     things = [word for word in known if word not in OCCASIONS and word not in NUMBER_WORDS]
     vague = {"gift", "present", "something", "anything", "outfit", "stuff"} & {t.stem for t in clause.words}
     return (things or ([] if vague else known) or [None])[-1]
@@ -216,21 +203,26 @@ def _only_describes(word: str) -> bool:
 def _is_thing(word: str, snapshot: Snapshot) -> bool:
     if word in KINDS or word in SAME:
         return _reachable(word, snapshot)
-    return word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE
+    return word in snapshot.stems and snapshot.head_share.get(word, 0.0) >= HEAD_SHARE
 
 
 def _longer(head: str, snapshot: Snapshot) -> list[str]:
     """Categories' words that end with a word the shop does not have by itself: a headlamp is a lamp."""
     if head in snapshot.stems or len(head) < _LONG_ENOUGH:
         return []
-    words = {word for stems in snapshot.category_stems.values() for word in stems}
-    return sorted(word for word in words if word.endswith(head))
+    words = {word for stems in snapshot.category_stems.values() for word in stems if word.endswith(head)}
+    words |= (
+        set(re.findall(rf"^(.*{re.escape(head)})$", snapshot.things, re.MULTILINE))
+        if head + "\n" in snapshot.things
+        else set()
+    )
+    return sorted(words - _OTHER_THINGS)
 
 
 def _ends_names(word: str, snapshot: Snapshot) -> bool:
     """Whether a word is a category's or ends enough names to be a thing here ("light" may only describe)."""
     named = any(word in stems for stems in snapshot.category_stems.values())
-    return named or snapshot.head_share.get(word, 0.0) >= _HEAD_SHARE
+    return named or snapshot.head_share.get(word, 0.0) >= HEAD_SHARE
 
 
 def _rather(words: Sequence[str], snapshot: Snapshot) -> str:
@@ -294,7 +286,7 @@ def read_description(
         if gap.strip(" -'") or {token.word, token.stem} & (EMPTY_WORDS | BREAKS):
             break
         if index in free and token.stem not in GENDERS and token.stem not in named and token.stem not in UNITS:
-            before.extend([token.stem] if token.stem.isalpha() else [])
+            before.extend([token.stem] if token.stem.isalpha() and token.stem not in NUMBER_WORDS else [])
     described: list[str] = []
     for intro, part in _parts_after(tokens, place, text):
         if intro == "for" and kind.head:  # "a tin for biscuits" is a biscuit tin
@@ -305,7 +297,15 @@ def read_description(
             for i in part
             if i in free and not {tokens[i].stem, tokens[i].word} & EMPTY_WORDS and tokens[i].stem not in GENDERS
         ]
-        if intro in _TELLING and len(words) <= _LONGEST_TELLING and not any(tokens[i].word == "my" for i in part):
+        if intro == "for" and any({tokens[i].stem, tokens[i].word} & set(GENDERS) for i in part):
+            continue
+        if intro == "for":
+            words = [w for w in words if w in snapshot.text_stems and w not in OCCASIONS and w not in COMMON_WORDS]
+        if (
+            (intro in _TELLING or intro == "for")
+            and len(words) <= _LONGEST_TELLING
+            and not any(tokens[i].word == "my" for i in part)
+        ):
             described.extend(w for w in words if w not in ACTIVITIES and w not in UNITS and w.isalpha())
     kept = tuple(word for word in dict.fromkeys(described) if word not in before and word not in named)
     return tuple(before), kept
@@ -341,7 +341,7 @@ def _joined_thing(clause: _Clause, snapshot: Snapshot) -> str | None:
     words = [t.stem for t in clause.words if not {t.stem, t.word} & EMPTY_WORDS and len(t.stem) > 2]
     for first, second in permutations(words[:_JOINED_WORDS], 2):
         for form in (f"{first}{second}", f"{first}{second}er"):
-            if snapshot.head_share.get(form, 0.0) >= _HEAD_SHARE and form in snapshot.stems:
+            if snapshot.head_share.get(form, 0.0) >= HEAD_SHARE and form in snapshot.stems:
                 return form
     return None
 

@@ -85,6 +85,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({
 MAIN_KINDS = frozenset(_KINDS)  # things wherever they stand; a word of the thesaurus may be much else
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType({**THINGS, **_KINDS})
 
+WIDE = frozenset({"plant"})  # who asks for one is shown the categories of all that it may be
+
 # Other words for the very same thing: who asks for one is shown all. Words written together stand for "piggy bank" and so on.
 _PACKS = ("backpack", "rucksack", "daypack", "day pack", "trekking pack", "hiking pack", "travel pack", "school bag")
 _FRAMES = ("photo frame", "picture frame")
@@ -163,8 +165,8 @@ DOERS: Mapping[str, str] = MappingProxyType({
     "hiker": "hiking", "runner": "running", "jogger": "running", "camper": "camping", "skier": "skiing", "cyclist": "cycling",
     "biker": "cycling", "traveller": "travel", "traveler": "travel", "climber": "climbing", "swimmer": "swimming",
     "gardener": "garden", "run": "running", "angler": "fishing", "fisherman": "fishing", "trekker": "trekking", "commuter": "commute",
-    "cycle": "cycling", "bike": "cycling", "swim": "swimming", "climb": "climbing", "camp": "camping", "jog": "running", "commutes": "commute",
-    "hike": "hiking", "trek": "trekking", "ski": "skiing", "travelling": "travel", "traveling": "travel",
+    "swim": "swimming", "climb": "climbing", "camp": "camping", "jog": "running", "commutes": "commute",
+    "hike": "hiking", "outside": "outdoor", "outdoors": "outdoor", "trek": "trekking", "ski": "skiing", "travelling": "travel", "traveling": "travel",
     "gardening": "garden", "commuting": "commute", "jogging": "running", "rainy": "rain", "snowy": "snow",
 })  # fmt: skip
 
@@ -175,7 +177,7 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "yoga": (), "beach": ("sun", "summer", "swimming"), "rain": ("waterproof", "rainproof", "raincoat", "resistant"),
     "snow": ("winter", "ski"), "skiing": ("ski",), "winter": ("snow",), "summer": (), "cycling": ("bike", "bicycle"),
     "commute": ("commuter", "commuting"), "fishing": (), "climbing": ("climb",), "swimming": ("swim",),
-    "outdoor": ("hiking", "camping", "trekking", "trail"), "sport": ("running", "gym", "training", "fitness", "cycling"),
+    "outdoor": ("hiking", "camping", "trekking", "trail", "exterior", "outside"), "sport": ("running", "gym", "training", "fitness", "cycling"),
     "workout": ("gym", "training", "running", "fitness"), "fitness": ("gym", "training", "running"), "exercise": ("gym", "training", "running"),
     "gala": ("formal", "party"), "ceremony": ("formal",), "funeral": ("formal",), "graduation": ("formal", "party"), "prom": ("party", "formal"),
     "conference": ("office", "formal"), "business": ("office", "formal"), "cocktail": ("party", "formal"), "christening": ("formal", "party"),

@@ -24,7 +24,7 @@ _UNITS: Mapping[str, tuple[str, float]] = MappingProxyType({
     **dict.fromkeys(("l", "litre", "litres", "liter", "liters", "ltr"), ("volume", 1.0)), "ml": ("volume", 0.001), "cl": ("volume", 0.01),
     **dict.fromkeys(("cm", "centimetre", "centimetres", "centimeter", "centimeters"), ("length", 1.0)),
     **dict.fromkeys(("mm", "millimetre", "millimetres", "millimeter", "millimeters"), ("length", 0.1)),
-    **dict.fromkeys(("metre", "metres", "meter", "meters"), ("length", 100.0)), **dict.fromkeys(("inch", "inches"), ("length", 2.54)),
+    **dict.fromkeys(("m", "metre", "metres", "meter", "meters"), ("length", 100.0)), **dict.fromkeys(("inch", "inches", '"'), ("length", 2.54)), **dict.fromkeys(("ft", "foot", "feet"), ("length", 30.48)),
     **dict.fromkeys(("lumen", "lumens", "lm"), ("light", 1.0)), **dict.fromkeys(("w", "watt", "watts"), ("power", 1.0)), "kw": ("power", 1000.0),
     **dict.fromkeys(("v", "volt", "volts"), ("voltage", 1.0)), "mah": ("charge", 1.0), "ah": ("charge", 1000.0),
     "gb": ("storage", 1.0), "tb": ("storage", 1000.0), "nm": ("torque", 1.0), "rpm": ("speed", 1.0),
@@ -55,6 +55,12 @@ _WANTED = re.compile(
 )
 _COLD = re.compile(r"(?<![\w.,-])(?P<n>-\d{1,2})(?![\w.,%]|\s*(?:[€$£]|eur|usd|gbp))")  # "good to -8": degrees
 _TOLD = re.compile(rf"(?<![\w.,])(?P<n>{_NUMBER})\s?-?(?P<u>{_UNIT})(?![\w])")
+_OF_LABELS: Mapping[str, tuple[str, float]] = MappingProxyType({
+    **_UNITS, **dict.fromkeys(("in", "in.", '"', "″"), ("length", 2.54)), **dict.fromkeys(("ft", "foot", "feet", "'"), ("length", 30.48)),
+})  # fmt: skip
+_LABEL = re.compile(
+    rf"(?P<n>{_NUMBER})\s?-?(?P<u>{'|'.join(map(re.escape, sorted(_OF_LABELS, key=len, reverse=True)))})"
+)
 _NEAR, _EXACT = 0.15, 0.03
 
 
@@ -74,17 +80,12 @@ def read_measures(text: str, sizes: Mapping[str, object]) -> tuple[tuple[Measure
     for match in _SPAN.finditer(text):
         kind, scale = _UNITS[match["u"]]
         low, high = sorted((_number(match["a"]) * scale, _number(match["b"]) * scale))
-        if f"{match['b']} {match['u']}" in sizes or f"{match['a']}-{match['b']}" in sizes:
+        if f"{match['a']}-{match['b']}" in sizes:
             continue
         found.append(Measure(kind, low, high))
         rest = _blank(rest, match)
     for match in _WANTED.finditer(rest):
-        written = f"{match['n']} {match['u']}"
-        if (
-            written in sizes
-            or written.replace(" ", "") in sizes
-            or (match["u"] in {"cm", "inch"} and match["n"] in sizes)
-        ):
+        if match["u"] in {"cm", "inch"} and match["n"] in sizes:
             continue
         kind, scale = _UNITS[match["u"]]
         found.append(_bounded(kind, _number(match["n"]) * scale, match))
@@ -118,10 +119,10 @@ def labels_within(measure: Measure, labels: Iterable[str]) -> tuple[str, ...]:
     """Size labels that state this measure and keep it: "95 cm" from 90 to 100 cm."""
     out: list[str] = []
     for label in labels:
-        told = _TOLD.fullmatch(label)
-        if told is None or _UNITS[told["u"]][0] != measure.kind:
+        told = _LABEL.fullmatch(label)
+        if told is None or _OF_LABELS[told["u"]][0] != measure.kind:
             continue
-        value = _number(told["n"]) * _UNITS[told["u"]][1]
+        value = _number(told["n"]) * _OF_LABELS[told["u"]][1]
         if (measure.low is None or value >= measure.low) and (measure.high is None or value <= measure.high):
             out.append(label)
     return tuple(out)

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopfloor.tools.recommendation.compounds import side_by_side
-from shopfloor.tools.recommendation.language import DOERS, MAIN_KINDS, SHADES
+from shopfloor.tools.recommendation.language import (
+    COMMON_WORDS,
+    DOERS,
+    EMPTY_WORDS,
+    KINDS,
+    MAIN_KINDS,
+    OCCASIONS,
+    SHADES,
+)
 from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
 
@@ -24,6 +32,8 @@ CHILDREN = ("kids", "boys", "girls", "baby")
 _CHILD_WORDS = ("child", "kid", "boy", "girl", "baby", "toddler", "junior")
 _CHILD_AGE = 16
 ENOUGH = 0.5
+_LONG_ENOUGH = 4  # letters of a word that is said back; "non-" is none
+_QUOTED = 3  # unknown words that are said back
 READ = 5_000  # rows whose names are read one by one
 _JOINS = re.compile(r"&|/|,|\band\b")
 DESCRIBED = 1.25  # "decorations in silver" says silver more than it says decorations
@@ -70,9 +80,13 @@ def unsaid(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, 
     """
     if not mask.any():
         return ()
+    if _tells_only_words(parsed):
+        known = [word for word in parsed.terms if (name_rows(word, snapshot) | text_rows(word, snapshot)).any()]
+        return () if known else parsed.terms[:_QUOTED]
     words = [word for word in dict.fromkeys((*parsed.modifiers, *parsed.terms)) if _QUALITY.search(word)]
     if len(parsed.head) == 1 and parsed.modifiers and side_by_side(parsed.modifiers[0], parsed.head[0], snapshot):
         words.append(parsed.modifiers[0])
+    words += [word for word in parsed.modifiers[:1] if _is_strange(word, snapshot)]
     return tuple(
         word
         for word in dict.fromkeys(words)
@@ -80,10 +94,24 @@ def unsaid(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, 
     )
 
 
+def _is_strange(word: str, snapshot: Snapshot) -> bool:
+    """Whether a word before a thing is none of the shop's nor of general language: "parrot" food."""
+    if len(word) < _LONG_ENOUGH:
+        return False
+    general = word in COMMON_WORDS or word in EMPTY_WORDS or word in OCCASIONS or word in SHADES or word in DOERS
+    return not general and word not in KINDS and word not in snapshot.text_stems and word not in snapshot.stems
+
+
+def _tells_only_words(parsed: ParsedRequest) -> bool:
+    """Whether a request says nothing that is understood but for words to search for."""
+    asked = (parsed.categories, parsed.head, parsed.colours, parsed.sizes, parsed.attributes, parsed.brands, parsed.measures, parsed.like_sku)  # fmt: skip
+    return bool(parsed.terms) and not any(asked) and parsed.gender is None and parsed.occasion is None
+
+
 def _with_words(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
     hits = np.zeros(len(snapshot), dtype=np.float64)
     for word in parsed.modifiers:
-        for rows in (name_rows(word, snapshot), value_rows(word, snapshot)):
+        for rows in (name_rows(word, snapshot), value_rows(word, snapshot), text_rows(word, snapshot)):
             if (rows & mask).any():
                 hits += rows
                 break

@@ -12,12 +12,13 @@ import numpy as np
 
 from shopfloor.tools.recommendation.ages import read_age
 from shopfloor.tools.recommendation.amounts import in_figures
-from shopfloor.tools.recommendation.compounds import as_the_shop_writes
+from shopfloor.tools.recommendation.categories import implied_qualifiers, told_apart
+from shopfloor.tools.recommendation.compounds import as_the_shop_writes, phrase_beside
 from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
 from shopfloor.tools.recommendation.denials import denied_tokens
 from shopfloor.tools.recommendation.extents import count_of, room_for, tells_room, with_degree
-from shopfloor.tools.recommendation.kind_rows import kind_rows
-from shopfloor.tools.recommendation.kinds import Kind, find_kind, is_sold, read_description
+from shopfloor.tools.recommendation.kind_rows import attribute_postings, kind_rows
+from shopfloor.tools.recommendation.kinds import Kind, find_kind, is_sold, read_description, together
 from shopfloor.tools.recommendation.language import (
     COMMON_WORDS,
     DATES,
@@ -49,9 +50,19 @@ _GREETING = re.compile(
 _LOOK_FOR = re.compile(
     r"\b(?:look(?:ing)?|search(?:ing)?|shop(?:ping)?|hunt(?:ing)?|ask(?:ing)?|in the market|browsing) for\b"
 )
+_WOULD_LIKE = re.compile(
+    r"\b(?:i|we)(?:['’]?d|\s+would)(?:\s+(?:really|also|very much))?\s+(?:like|love|fancy)\b(?!\s+to\s+(?:know|ask))",
+    re.IGNORECASE,
+)
+_BY_BIKE = re.compile(
+    r"\b(i|we|he|she|who|to|by|while|when|for my|on my|on the|on a) (?:bike|cycle)\b(?! (?:helmet|light|bag|lock|shop))"
+)
+_THEY_ARE = re.compile(r"\b(he|she)['’]s\b", re.IGNORECASE)
 _CHEAP = re.compile(r"\b(?:cheap|cheapest|inexpensive|affordable|budget|low[- ]cost|lowest price|low price|bargain|"
                     r"not too (?:expensive|pricey)|economical|cheapish|least expensive)\b")  # fmt: skip
-_DEAR = re.compile(r"\b(?:most expensive|premium|luxury|luxurious|high[- ]end|priciest|fanciest|highest price)\b")
+_DEAR = re.compile(
+    r"\b(?:most expensive|dearest|costliest|premium|luxury|luxurious|high[- ]end|priciest|fanciest|highest price)\b"
+)
 _RATED = re.compile(r"\b(?:best|top|highest|well|good|better)[- ]?(?:rated|reviewed|rating|reviews)\b")
 _POPULAR = re.compile(r"\b(?:popular|best[- ]?sell(?:er|ers|ing)|trending|favou?rites?|most bought)\b")
 # "Which boots do you have" asks for boots; "a jacket which is warm" goes on about the jacket.
@@ -99,9 +110,13 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
         snapshot: the catalogue's facets.
         vocabulary: its words.
     """
-    lowered = in_figures(_NT.sub(r"\1 not", plain(text)), small_prices=lambda: _has_small_prices(snapshot))
+    lowered = in_figures(
+        _NT.sub(r"\1 not", plain(_THEY_ARE.sub(r"\1 is", _WOULD_LIKE.sub("want", text)))),
+        small_prices=lambda: _has_small_prices(snapshot),
+    )
     lowered = in_plain_words(_blanked(_GREETING, lowered))
     lowered = _FREE.sub(lambda m: _freed(m, snapshot), lowered)
+    lowered = _BY_BIKE.sub(r"\1 cycling", lowered)
     lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", lowered)
     lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
     lowered = _MAKE_IT.sub(lambda m: "show".ljust(len(m.group())), lowered)
@@ -173,9 +188,21 @@ def _read_entries(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) 
             continue
         span = range(index, index + len(entry.phrase))
         denied = span[-1] in reading.denied or span[0] in reading.denied
+        if not denied and _begins_a_thing(entry, reading.tokens, span.stop, snapshot):
+            index = span.stop
+            continue
         reading.fields = _with_entry(reading.fields, entry, denied)
         reading.used.update(span)
         index = span.stop
+
+
+def _begins_a_thing(entry: Entry, tokens: Sequence[Token], after: int, snapshot: Snapshot) -> bool:
+    """Whether the word of an attribute stands in names before the thing, and not as that: wood screws are of steel."""
+    if entry.kind != "attribute" or len(entry.phrase) != 1 or after >= len(tokens):
+        return False
+    rows = phrase_beside(entry.phrase[-1], tokens[after].stem, snapshot)
+    own = snapshot.mask(attribute_postings(snapshot, entry.key, entry.value))
+    return bool(rows) and not own[np.asarray(rows, dtype=np.int64)].any()
 
 
 def _with_entry(parsed: ParsedRequest, entry: Entry, denied: bool) -> ParsedRequest:
@@ -252,6 +279,9 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
     free = reading.left()
     people = [i for i, token in enumerate(reading.tokens) if token.stem in GENDERS and i not in reading.denied]
     kind = _asked_kind(reading, sorted({*free, *people}), snapshot, vocabulary)
+    said = {token.stem for index, token in enumerate(reading.tokens) if index not in reading.denied}
+    said |= implied_qualifiers(reading.fields.attributes, snapshot)
+    kind = _of_attributes(replace(kind, categories=told_apart(kind.categories, said, snapshot)), reading, snapshot)
     reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
     terms = [reading.tokens[i].stem for i in free if not _is_noise(reading.tokens[i], snapshot)]
     told = [token for index, token in enumerate(reading.tokens) if index not in reading.denied]
@@ -265,17 +295,34 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
                              modifiers=modifiers, described=described)  # fmt: skip
 
 
+def _of_attributes(kind: Kind, reading: Reading, snapshot: Snapshot) -> Kind:
+    """No kind where "food" is only known as "dog food" and "cat food", and it shall be for fish: what is for fish."""
+    stems = [snapshot.category_stems[name] for name in kind.categories]
+    telling = {key for key, value in snapshot.attributes if value in snapshot.qualifiers}
+    wanted = [pair for pair in reading.fields.attributes if pair[0] in telling]
+    if len(stems) < 2 or not wanted or min(map(len, stems)) < 2:
+        return kind
+    rows = snapshot.mask(snapshot.categories[name] for name in kind.categories)
+    for key, value in wanted:
+        rows &= snapshot.mask(attribute_postings(snapshot, key, value))
+    return kind if rows.any() else Kind()
+
+
 def _asked_kind(reading: Reading, free: Sequence[int], snapshot: Snapshot, vocabulary: Vocabulary) -> Kind:
     """The kind named in the last sentence that asks for something, where there are several; else in the whole text."""
     sentences = [m for m in _SENTENCE.finditer(reading.text) if m.group().strip()]
     if len(sentences) > 1:
         asking = [sentence for sentence in sentences if _REQUESTS.search(sentence.group())]
+        named: Kind | None = None
         for sentence in reversed(asking or sentences):
             inside = [i for i in free if sentence.start() <= reading.tokens[i].start < sentence.end()]
             tokens = [t if sentence.start() <= t.start < sentence.end() else _OTHER for t in reading.tokens]
             kind = find_kind(tokens, inside, snapshot, vocabulary)
             if kind.categories or (kind.head and (asking or is_sold(kind.head, snapshot))):
                 return kind
+            named = named or (kind if kind.head and together(kind.head, snapshot) else None)
+        if named is not None:
+            return named
     return find_kind(reading.tokens, free, snapshot, vocabulary)
 
 
@@ -313,9 +360,9 @@ def _finish(reading: Reading, snapshot: Snapshot) -> ParsedRequest:
 
 def _sizes_for_measures(parsed: ParsedRequest, snapshot: Snapshot) -> ParsedRequest:
     """ "A belt, 90 to 100 cm": where the kind comes in sizes of that measure, those within it."""
-    if not parsed.measures or not (parsed.categories or parsed.head):
+    if not parsed.measures:
         return parsed
-    kind = kind_rows(parsed, snapshot)
+    kind = kind_rows(parsed, snapshot)  # all rows where no kind is named
     for measure in parsed.measures:
         labels = labels_within(Measure(*measure), [label for label, rows in snapshot.sizes.items() if kind[rows].any()])
         if labels:

@@ -45,6 +45,9 @@ _TRAIL_MAX = re.compile(
     rf"(?<!\w){_A}\s*(?:(?:or|and) (?:less|under|below|cheaper|lower)|max(?:imum)?\b|tops\b|at (?:the )?most|"
     r"(?:is|being|would be) (?:my|the|our) (?:limit|max(?:imum)?|budget|ceiling|most))"
 )
+_ALTOGETHER = re.compile(
+    rf"(?<!\w){_A}\s*(?:for (?:both|the lot|everything|all of (?:it|them)|the (?:two|pair|three))|(?:all )?together|altogether|in total|in all|all in|combined)\b"
+)
 _TRAIL_MIN = re.compile(
     rf"(?<!\w){_A}\s*(?:(?:or|and) (?:more|above|up|upwards|over|dearer)|upwards?\b|up\b(?! to)|plus\b|minimum)"
 )
@@ -139,6 +142,7 @@ def _bare(match: re.Match[str]) -> tuple[float | None, float | None] | None:
 _READERS = (
     (_RANGE, _range),
     (_DASH, _dash),
+    (_ALTOGETHER, _high),
     (_TRAIL_MAX, _high),
     (_TRAIL_MIN, _low),
     (_MAX, _high),

@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from shopfloor.tools.recommendation.degrees import degree_scores, read_comparative
+from shopfloor.tools.recommendation.degrees import degree_scores, quality_of, read_comparative
 from shopfloor.tools.recommendation.extents import room_for, tells_room
+from shopfloor.tools.recommendation.kind_rows import kind_rows
 from shopfloor.tools.recommendation.language import ORDINALS
+from shopfloor.tools.recommendation.narrowing import text_rows, value_rows
 from shopfloor.tools.recommendation.query import ParsedRequest, RecommendQuery
 from shopfloor.tools.recommendation.snapshot import Snapshot
-from shopfloor.tools.recommendation.text import plain
+from shopfloor.tools.recommendation.text import plain, stem
 
 CENT = 0.01
 
@@ -60,6 +62,7 @@ _ALONGSIDE = re.compile(r"^(?:and|also|plus)\b|\b(?:too|as well|also)\b")
 _PURPOSE = re.compile(
     r"^(?:and |but |it is |they are )?(?:for|to) (?:\w+ing\b|(?:a |the )?(?:office|wedding|party|trip|winter|summer|beach))"
 )
+_TOO = re.compile(r"\b(?:(?:far |way |a bit |much |a little )?too|less|not (?:so|as)) (?P<what>[a-z]{4,})\b(?! than)")
 # "Without the size then", "the colour does not matter": what is no longer asked for.
 _WISH = r"(?P<{}>sizes?|colou?rs?|prices?|budget|brands?|makes?|materials?|fabrics?)"
 _DROPS = re.compile(
@@ -120,6 +123,8 @@ def refine(
         out = replace(out, **{name: getattr(parsed, name)})
     if leans and recoloured and not parsed.colours:
         out = replace(out, colours=())
+    if leans and query.previous is not None:
+        out = _lessened(out, text, snapshot)
     if leans and more is not None:
         out = _exceeding(out, more, reference, snapshot)
     if cheaper or dearer or reference.explicit:
@@ -127,6 +132,27 @@ def refine(
     if leans and (others or cheaper or dearer or more is not None):
         out = replace(out, exclude_skus=tuple(dict.fromkeys((*out.exclude_skus, *query.shown))))
     return replace(out, text=query.text, refines=leans)
+
+
+def _lessened(parsed: ParsedRequest, text: str, snapshot: Snapshot) -> ParsedRequest:
+    """ "Too formal": without that word, where things of the kind are not described by it."""
+    for match in _TOO.finditer(text):
+        word = stem(match["what"])
+        said = text_rows(word, snapshot) | value_rows(word, snapshot)
+        if quality_of(match["what"]) is not None:  # less of it is asked for by degree, not by its word
+            parsed = replace(
+                parsed, attributes=tuple(pair for pair in parsed.attributes if word not in pair[1].split())
+            )
+        elif said.any() and (kind_rows(parsed, snapshot) & ~said).any():
+            parsed = replace(
+                parsed,
+                not_terms=tuple(dict.fromkeys((*parsed.not_terms, word))),
+                terms=tuple(term for term in parsed.terms if term != word),
+                attributes=tuple(pair for pair in parsed.attributes if word not in pair[1].split()),
+                described=tuple(term for term in parsed.described if term != word),
+                occasion=None if parsed.occasion == word else parsed.occasion,
+            )
+    return parsed
 
 
 def _dropped(text: str) -> list[str]:

@@ -4,10 +4,11 @@ Made from the database once a revision of it, and read by many requests at once.
 what a shopper reads comes from the database again.
 """
 
+import re
 import sqlite3
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from shopfloor.tools.recommendation.search_index import SearchIndex, build_index
 from shopfloor.tools.recommendation.text import label_stems, stem, stems
 
 Rows = NDArray[np.int32]
+_CONJUNCTS = re.compile(r"&|/|,|\band\b")
+LONG_THING = 7  # letters of a word that another thing may be the end of
 THING_SHARE = 0.3  # a word that ends this share of the names it is in is a thing
 FEW_NAMES = 3  # fewer say nothing about how a word is used
 PRIOR_RATINGS = 8.0  # ratings that the shop's mean counts for in a product's own mean
@@ -38,6 +41,8 @@ class Snapshot:
         stems: stems of name and category → rows; ``category_stems``: category → its stems.
         combos: (size, colour) of one variant → rows.
         head_share: of a stem, the share of its names that end with it.
+        things: long words that end a share of names, a line each: what ends with another thing ("raincoat").
+        qualifiers: stems of categories that never name their thing and are values of a column: "cat" of "cat food".
         before_only: stems that never end a name and always stand before the same word, as "fridge" in "fridge magnets".
         varied: rows whose variants carry sizes and colours of their own.
         age_low, age_high: years an attribute about age names ("3-9 years"); NaN where there is none.
@@ -76,7 +81,9 @@ class Snapshot:
     stems: Mapping[str, Rows]
     text_stems: Mapping[str, Rows]
     head_share: Mapping[str, float]
+    things: str
     before_only: frozenset[str]
+    qualifiers: frozenset[str]
     age_low: NDArray[np.float64]
     age_high: NDArray[np.float64]
     monthly: NDArray[np.float32]
@@ -309,6 +316,12 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
             and not builder.last[word]
             and builder.last[after] >= THING_SHARE * builder.seen[after]
         ),
+        things="".join(
+            f"{word}\n"
+            for word, count in builder.last.items()
+            if len(word) >= LONG_THING and builder.seen[word] and count >= THING_SHARE * builder.seen[word]
+        ),
+        qualifiers=_qualifiers(categories, {value for _, value in builder.attribute}),
         age_low=np.asarray([age[0] for age in builder.ages], dtype=np.float64),
         age_high=np.asarray([age[1] for age in builder.ages], dtype=np.float64),
         monthly=monthly,
@@ -317,6 +330,13 @@ def load_snapshot(connection: sqlite3.Connection) -> Snapshot:
         liked=_shrunk(rating, rated),
         search=build_index(connection),
     )
+
+
+def _qualifiers(categories: Iterable[str], values: Container[str]) -> frozenset[str]:
+    """Words before the thing of a category that are also whole values of a column, and end no category."""
+    parts = [label_stems(part) for name in categories for part in _CONJUNCTS.split(name)]
+    ends = {words[-1] for words in parts if words}
+    return frozenset(word for words in parts for word in words[:-1] if word not in ends and word in values)
 
 
 def _log_scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:

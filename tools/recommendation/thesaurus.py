@@ -85,6 +85,11 @@ powerbank: power bank, battery pack | memorystick usbstick thumbdrive: usb stick
 spanner: wrench, spanner | screwdriver: screwdriver | drill powerdrill cordlessdrill: drill | hosepipe: hose | lawnmower mower: lawn mower, mower | secateur pruner: pruner, secateur, shear | trowel: trowel, spade | shovel: spade, shovel | tap: faucet, tap
 plaster bandaid: plaster, bandage | moisturiser lotion: cream, moisturiser, lotion | sunscreen suncream sunblock: sun cream, sunscreen, sun lotion | shampoo: shampoo | lipstick: lipstick, lip balm | chapstick: lip balm | toothbrush: toothbrush
 nappy: diaper, nappy | pacifier: dummy, soother | dummy: pacifier, soother | cot crib: cot, crib | highchair: high chair | kibble petfood: dog food, cat food | leash: leash, lead | kennel: dog bed, kennel
+transportbox petcarrier carrier: transport box, carrier, pet carrier, crate | fishtank tank: aquarium, tank | hutch: hutch, cage | birdhouse nestingbox: nest box, bird house, birdhouse | scratcher: scratching post, scratch | petbed: bed
+eardefender earmuff hearingprotection earprotection: ear defender, ear plug, ear muff | goggle eyeprotection: safety glass, goggle | screw: screw | rawlplug wallplug: wall plug, plug | emulsion: emulsion paint, paint | lacquer varnish: varnish, lacquer | filler: filler, sealant | caulk: sealant, silicone
+hedgetrimmer: hedge trimmer, hedge shear, shear | pruningshear clipper: pruner, secateur, shear, clipper | soil pottingsoil: compost, soil, potting mix | mulch: bark, mulch | fertiliser fertilizer plantfood: fertiliser, feed, food | sapling: tree
+plant: perennial, shrub, rose, tree, herb, houseplant, succulent, climber, fern, grass, orchid | novel: novel, fiction, paperback | cookbook cookerybook: cook book, cookbook, cooking | comic: comic, graphic novel | whodunnit: crime, mystery, thriller | diary: diary, planner, journal | textbook: book
+cellar: cellar | racket racquet: racket | dumbbell: dumbbell, weight, kettlebell | treadmill: treadmill | helmet: helmet | sneaker: trainer, sneaker | fishingrod: fishing rod, rod | pedal: pedal | bicyclelight bikelight: bike light, light | skipping: skipping rope, jump rope | jumprope: skipping rope, jump rope
 fizzydrink soda: soft drink, soda, lemonade | crisp: chip, crisp | candy sweetie: sweet, candy | noodle: pasta, noodle | courgette: zucchini | coriander: cilantro | soya: soy
 """
 

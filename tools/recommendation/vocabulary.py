@@ -12,6 +12,7 @@ from shopfloor.tools.recommendation.language import (
     EMPTY_WORDS,
     GENDERS,
     KINDS,
+    MAIN_KINDS,
     NUMBER_WORDS,
     OCCASIONS,
     ORDINALS,
@@ -85,7 +86,8 @@ def _is_slip(typed: str, word: str) -> bool:
 def build_vocabulary(snapshot: Snapshot) -> Vocabulary:
     """Collect a catalogue's phrases. Of two meanings of one phrase, colour wins over brand over attribute value."""
     entries: dict[tuple[str, ...], Entry] = {}
-    kinds = {word for words in snapshot.category_stems.values() for word in words} | set(KINDS)
+    kinds = {word for words in snapshot.category_stems.values() for word in words} - snapshot.qualifiers
+    kinds |= {word for word in KINDS if word in MAIN_KINDS or snapshot.head_share.get(word, 0.0) >= THING_SHARE}
     told = {key for key, value in snapshot.attributes if value not in {"yes", "no"}}
     for (key, value), rows in snapshot.attributes.items():
         if value == "yes" and key in told:

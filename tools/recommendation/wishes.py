@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from shopfloor.tools.recommendation.kind_rows import kind_rows
 from shopfloor.tools.recommendation.language import KINDS
 from shopfloor.tools.recommendation.parsing import parse
 from shopfloor.tools.recommendation.query import Candidate, ParsedRequest, Recommendation
@@ -16,6 +19,9 @@ from shopfloor.tools.schemas import RecommendedItem
 MAX_WISHES = 3
 _JOINT = re.compile(
     r"\s*(?:,\s*(?:and|plus)?|\band\b|\bplus\b|\balso\b|\bas well as\b|\balong with\b|&|\+)\s+(?:also\s+)?"
+)
+_ALTOGETHER = re.compile(
+    r"\b(?:together|for (?:both|the lot|everything|all of (?:it|them)|the (?:two|pair|three))|in total|in all|all in|combined|altogether)\b"
 )
 _THING = 0.3  # a word that ends this share of the names it is in names a thing
 _ARTICLE = re.compile(r"(?:an?|some|the|two|three|four|\d+)\b")
@@ -45,9 +51,28 @@ def wishes_of(whole: ParsedRequest, snapshot: Snapshot, vocabulary: Vocabulary) 
         if not (named or _names_thing(parsed, snapshot)):
             return ()
         out.append(Wish(_label(part, parsed, snapshot), _shared(parsed, whole)))
+    if whole.price_max is not None and _ALTOGETHER.search(text):
+        out = _within(out, whole.price_max, snapshot)
     if not 1 < len(out) <= MAX_WISHES or len({_kind(wish.parsed) for wish in out}) < len(out):
         return ()
     return () if _sold_as_one(out, snapshot) else tuple(out)
+
+
+def _within(wishes: Sequence[Wish], total: float, snapshot: Snapshot) -> list[Wish]:
+    """Share a budget for all: each gets its kind's lowest price and an equal part of what is left."""
+    lowest = [_lowest(wish.parsed, snapshot) for wish in wishes]
+    left = (total - sum(lowest)) / len(wishes)
+    if left < 0:
+        return list(wishes)
+    return [
+        replace(wish, parsed=replace(wish.parsed, price_max=low + left))
+        for wish, low in zip(wishes, lowest, strict=True)
+    ]
+
+
+def _lowest(parsed: ParsedRequest, snapshot: Snapshot) -> float:
+    prices = snapshot.price_low[kind_rows(parsed, snapshot) & ~np.isnan(snapshot.price_low)]
+    return float(prices.min()) if len(prices) else 0.0
 
 
 def _kind(parsed: ParsedRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:

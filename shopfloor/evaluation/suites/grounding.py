@@ -61,7 +61,7 @@ _PEOPLE = re.compile(r"\bmy ((?:best |little |big |older |younger )?\w+)")
 _OWN_WORDS = (
     "sold bought budget leaves year colours office skiing parties beach gym stock moment quite closest exactly elsewhere"
     " outside range fits nothing fewer wishes near come coming size sizes going making far lightest lighter sell rest named found instead"
-    " kind measure grown ups children shade"
+    " kind measure grown ups children shade described went"
 )
 """What answers are worded with that states no fact of a product, beside the plain words of ``explanation_checks``."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")

@@ -11,7 +11,7 @@ from shopfloor.store.database import Database, connect
 from shopfloor.store.importer import import_shop
 from shopfloor.tools.recommendation.agent import RecommendationAgent
 from shopfloor.tools.recommendation.ages import read_age
-from shopfloor.tools.recommendation.measures import Measure, read_measures
+from shopfloor.tools.recommendation.measures import Measure, labels_within, read_measures
 from shopfloor.tools.recommendation.prices import read_prices
 from shopfloor.tools.recommendation.query import RecommendQuery
 from shopfloor.tools.recommendation.snapshot import Snapshot, load_snapshot
@@ -124,7 +124,9 @@ def test_measures(text: str, measure: Measure) -> None:
 
 
 def test_a_size_of_the_shop_is_no_measure() -> None:
-    assert read_measures("poles 120 cm", {"120 cm": ()}) == ((), "poles 120 cm")
+    assert read_measures("poles 120 cm", {"120": ()}) == ((), "poles 120 cm")
+    (measure,), _ = read_measures("poles 120 cm", {"120 cm": ()})
+    assert labels_within(measure, ["110 cm", "120 cm", "1.2 m", "4 ft", "xl"]) == ("120 cm", "1.2 m", "4 ft")
     assert read_measures("for 120 euros in size 42", {})[0] == ()
 
 

@@ -61,8 +61,9 @@ def simulate(
     ] = None,
     rollout: Annotated[str, typer.Option(help="direct, or shares of the users first.")] = "direct",
     learn: Annotated[
-        str, typer.Option(help="head, or auto: adapters too where they are worth it (much longer).")
+        str, typer.Option(help="head; auto: adapters too where they are worth it (much longer); lora: adapters alone.")
     ] = "head",
+    every: Annotated[int, typer.Option(min=50, max=100, help="Usable new reactions that start a training.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Play, and report."""
@@ -76,8 +77,8 @@ def simulate(
         raise InputError(f"--world {world}: choose {', '.join(WORLDS)}.", matches=WORLDS)
     if rollout not in ("direct", "shares"):
         raise InputError(f"--rollout {rollout}: choose direct or shares.", matches=("direct", "shares"))
-    if learn not in ("head", "auto"):
-        raise InputError(f"--learn {learn}: choose head or auto.", matches=("head", "auto"))
+    if learn not in ("head", "auto", "lora"):
+        raise InputError(f"--learn {learn}: choose head, auto or lora.", matches=("head", "auto", "lora"))
     settings = load_settings()
     plan = SimulationPlan(
         days=days,
@@ -89,6 +90,7 @@ def simulate(
         withheld=withheld,
         share=SHARES[world] if share is None else share,
         owner=(12 if world == "learnable" else 0) if owner is None else owner,
+        train_every=every,
         rollout=rollout,
         learn=learn,
     )

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from shopfloor.errors import InputError, NotFoundError
@@ -123,7 +123,7 @@ def open_corrections(state: sqlite3.Connection, most: int = SHOWN) -> OpenCorrec
     for entry, user in entries:
         of_user[user] += 1
         if len(shown) < most and (not user or of_user[user] <= PER_USER):
-            shown.append(entry)
+            shown.append(replace(entry, text=_shortened(entry.text)))  # only now: it takes time
     return OpenCorrections(tuple(shown), len(entries))
 
 
@@ -150,9 +150,9 @@ def review(state: sqlite3.Connection, name: str, verdict: Verdict, by: By, diges
         raise ChangedError("The shopper says something else by now: look at it again.")
     if holds(latest_reviews(state).get(feedback_id), correction) == verdict:
         return []
-    same = [said for said in _open(state) if said.feedback_id == feedback_id]
-    twins = [said for said in _open(state) if said.key == same[0].key] if same else []
-    about = {feedback_id: correction} | {said.feedback_id: said.correction for said in twins}
+    waiting = list(_open(state))
+    keys = {said.key for said in waiting if said.feedback_id == feedback_id}
+    about = {feedback_id: correction} | {said.feedback_id: said.correction for said in waiting if said.key in keys}
     for one, said in about.items():
         add_review(state, one, verdict, said, by)
     return list(about)
@@ -211,7 +211,7 @@ def _entry(group: Sequence[_Said]) -> OpenCorrection:
     return OpenCorrection(
         feedback_id=first.feedback_id,
         at=first.at,
-        text=_shortened(first.text),
+        text=first.text,
         decided=first.decided,
         decided_by=first.decided_by,
         confidence=min(known) if known else None,

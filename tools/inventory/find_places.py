@@ -152,8 +152,8 @@ class PlaceFinder:
             after = words[end].removesuffix("s") if end < len(words) else ""
             store_follows = after in STORE_NOUNS - {"one"} and before != "with"
             after_preposition = before in PLACE_PREPOSITIONS and before != "for"
-            after_comma = "," in self._reading.gap(position) and self._great(position)
-            beside = not self.found and self._beside_product(position, end) and self._great(position)
+            after_comma = "," in self._reading.gap(position) and self.is_great(position)
+            beside = not self.found and self._beside_product(position, end) and self.is_great(position)
             if store_follows or after_preposition or after_comma or beside:
                 capital = all(self._reading.capitalised(number) for number in range(position, end))
                 sure = store_follows or (capital and before in ("in", "at", "near", "around", "from"))
@@ -192,9 +192,10 @@ class PlaceFinder:
         if self._names.matcher.knows(self._reading.tokens[position].stem):
             return False
         slot = self._in_slot(position, position + 1) or (position > 0 and "," in self._reading.gap(position))
-        return slot and self._great(position)
+        return slot and self.is_great(position)
 
-    def _great(self, position: int) -> bool:
+    def is_great(self, position: int) -> bool:
+        """Whether a word is the name of a great city, wherever it stands."""
         found = self._gazetteer.find(self._reading.words[position], None)
         return bool(found) and found[0].population >= GREAT_CITY
 

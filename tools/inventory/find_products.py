@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shopfloor.tools.inventory.lexicon import (
@@ -133,16 +134,17 @@ class ProductFinder:
                     return True
         return False
 
-    def descriptions(self, *, named: bool) -> list[ProductMention]:
+    def descriptions(self, *, named: bool, is_city: Callable[[int], bool] = lambda _: False) -> list[ProductMention]:
         """Free descriptions among the words that are still unexplained.
 
-        Everyday words that the catalogue happens to use count only where no product is ``named`` otherwise.
+        Everyday words that the catalogue happens to use count only where no product is ``named`` otherwise; a word at
+        the end that ``is_city`` knows may be no part of a description ("claw hammer Denver").
         """
         found: list[ProductMention] = []
         runs = self._runs()
         strong = [run for run in runs if run.content]
         for run in strong:
-            found.extend(self._resolve(run))
+            found.extend(self._without_city(run, is_city) or self._resolve(run))
         if not strong and not named:
             for run in runs:
                 for mention in self._resolve(run):
@@ -233,6 +235,17 @@ class ProductFinder:
                     mentions.append(self._mention(part, match))
                 return mentions
         return [self._mention(run, whole)]
+
+    def _without_city(self, run: Run, is_city: Callable[[int], bool]) -> list[ProductMention]:
+        """The product of a run whose last word is a city's name and none of the catalogue's; else nothing."""
+        last = run.end - 1
+        if last not in run.content or len(run.content) < 2 or not is_city(last):
+            return []
+        if self._matcher.knows(self._reading.tokens[last].stem) or self._match(run).kind != "none":
+            return []
+        before = Run([p for p in run.content if p < last], [p for p in run.weak if p < last], list(run.numbers))
+        match, city = self._match(before), Run([last])
+        return [self._mention(before, match), self._mention(city, self._match(city))] if match.kind == "one" else []
 
     def _before_for(self, run: Run) -> Run | None:
         """The words of a run before "for a …", where some are several; None without such a tail."""

@@ -9,6 +9,17 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 
+# Days as shops abroad write them (German, French, Spanish, Italian, Dutch), Monday first.
+_ABROAD = (
+    "mo montag lun lundi lunes lunedi",
+    "di die dienstag mardi martes martedi dinsdag",
+    "mi mittwoch mer mercredi miercoles mercoledi woensdag wo",
+    "do donnerstag jeu jeudi jueves giovedi gio donderdag",
+    "fr freitag ven vendredi viernes venerdi vrijdag vr",
+    "sa samstag samedi sabado sabato zaterdag za sonnabend",
+    "so sonntag dim dimanche domingo dom domenica zondag zo",
+)
+
 
 def hours_by_day(text: str | None) -> dict[str, str]:
     """Hours of each named day, as the shop wrote them; days it does not name are missing."""
@@ -43,6 +54,9 @@ def _days(first: str, last: str | None) -> list[str]:
 
 
 def _day(word: str) -> int | None:
+    known = next((number for number, names in enumerate(_ABROAD) if word in names.split()), None)
+    if known is not None:
+        return known
     for number, day in enumerate(DAYS):
         if len(word) >= 2 and day.casefold().startswith(word[:3] if len(word) > 3 else word):
             return number

@@ -36,7 +36,7 @@ _PHRASES = re.compile(
     r"\b(down (to|at)|(this|that|the|present|current|same|a|such|normal|usual) (present |current |same |usual )?(rate|pace|speed|tempo)"
     r"|by any chance|at the moment|for the time being|on (the|your|our|its) (shelf|shelves|rack|racks|floor|shop floor|sales floor|rail|rails|hangers?|hooks?|books|wall|premises)"
     r"|(company|chain|network|nation|group|world|country|store|system)[ -]wide|(run|runs|ran|running|gone) dry|(front|back|help) desk|to hand|to be had|down the (road|street)"
-    r"|round the corner|(all|the) (two|three|four) of them)\b"
+    r"|(out of|in) stock|sold out|(run|runs|ran|running|are|is|whats|went|goes) out|(on|at|in) hand|round the corner|(all|the) (two|three|four) of them)\b"
 )
 
 

@@ -27,7 +27,7 @@ MOST = re.compile(
 TOTAL = re.compile(
     rf"\b(total|totals|overall|altogether|in all|all together|sum|combined|across|grand|companywide|networkwide|chainwide|(company|chain|network|store|nation|group|world) wide|everywhere|entire|"
     rf"aggregate|cumulative|in aggregate|company wide|whole (company|chain|network|business)|(over|in|at|from|for|counting|including|of) (all|every|each)( of)?( the| our| your)? {_STORE}|"
-    rf"all (our |your |the )?{_STORE}|put together|added? (up|together)|add up)\b"
+    rf"all (our |your |the )?{_STORE}|{_STORE} (together|combined)|put together|added? (up|together)|add up)\b"
 )
 HOW_MANY = re.compile(
     r"\b(how many|how much|quantity|number of|count|units|amount|tally|stock level|inventory|headcount)\b"

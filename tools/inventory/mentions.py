@@ -74,7 +74,7 @@ def read_mentions(text: str, names: ShopNames, gazetteer: Gazetteer) -> Mentions
     states = _find_states(reading, names)
     places = finder.find()
     size = _find_size(reading, names)
-    found += products.descriptions(named=bool(found))
+    found += products.descriptions(named=bool(found), is_city=finder.is_great)
     found, more_places = _places_among(found, finder, reading)
     places = sorted([*places, *more_places], key=lambda mention: mention.start)
     amounts = find_amounts(reading.words, [label is not None for label in reading.labels])

@@ -67,7 +67,7 @@ class _Run:
 
     def _learn(self, numbers: Sequence[int]) -> None:
         torch, recipe = library("torch"), self._job.recipe
-        rate = recipe.learning_rate * _schedule(self._state.step, len(self._batches), recipe.warmup)
+        rate = recipe.learning_rate * schedule(self._state.step, len(self._batches), recipe.warmup)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         rows = [self._data.rows[number] for number in numbers]
@@ -99,7 +99,7 @@ class _Run:
         )
 
 
-def _schedule(step: int, steps: int, warmup: float) -> float:
+def schedule(step: int, steps: int, warmup: float) -> float:
     """Linear warm-up, then a cosine to nothing; a share of the recipe's rate."""
     rising = max(1, round(steps * warmup))
     if step < rising:

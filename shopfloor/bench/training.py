@@ -1,4 +1,4 @@
-"""Our trainer against plain trl: the same rows, length, tokens a step, epochs and bf16; trl with its own checkpointing.
+"""Our trainer against plain trl: the same rows a step, first weights, rates, epochs and bf16; trl with its own checkpointing.
 
 Both start from nothing, so importing PyTorch counts on both sides. What they learned is judged on withheld rows.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shopfloor.bench.report import Row, against
 from shopfloor.bench.training_side import Side, SideRequest
-from shopfloor.finetune.lora.environment import run_module
+from shopfloor.finetune.lora.environment import TrainingFailedError, run_module
 from shopfloor.finetune.lora.job import LoraRecipe, TrainJob
 from shopfloor.finetune.lora.training import plain_base
 from shopfloor.finetune.routing.rows import shipped_rows
@@ -24,6 +24,8 @@ WORDS = {"recommendation": "product", "inventory": "stock", "both": "both", "sup
 INSTRUCTION = "Say which desk answers this customer: product, stock, both or other.\nCustomer: {text}"
 END = "<|im_end|>"
 RECIPE = LoraRecipe(batch=16, epochs=2, precision="bfloat16", max_tokens=256)
+COMPARED = RECIPE.model_copy(update={"batch": 20})
+"""Steps of 20 go evenly into 100 rows: both sides take as many steps, of the same rows."""
 PARTS = ("importing", "loading", "tokenising", "forward", "backward", "optimiser", "saving")
 
 
@@ -41,7 +43,7 @@ async def training_rows(settings: Settings, folder: Path, samples: int = SAMPLES
     sides: dict[str, Side] = {}
     losses: dict[str, float] = {}
     for side in ("plain", "trl"):
-        job = TrainJob(base=base, examples=train, folder=folder / side, recipe=RECIPE)
+        job = TrainJob(base=base, examples=train, folder=folder / side, recipe=COMPARED)
         request = SideRequest(side="plain" if side == "plain" else "trl", job=job, target=folder / f"{side}.json")
         sides[side] = await _run(python, request)
         judge = SideRequest(
@@ -52,6 +54,8 @@ async def training_rows(settings: Settings, folder: Path, samples: int = SAMPLES
 
 
 def _rows(ours: Side, theirs: Side, losses: dict[str, float], samples: int) -> list[Row]:
+    if ours.steps != theirs.steps:
+        raise TrainingFailedError(f"the sides took {ours.steps} and {theirs.steps} steps: they can't be compared")
     rows = [
         against(Row(id="train_seconds", value=round(ours.total, 1), unit="s", n=samples, target="ratio <= 0.5"), theirs.total),
         against(Row(id="train_processor_seconds", value=round(ours.processor, 1), unit="s", n=samples), theirs.processor),

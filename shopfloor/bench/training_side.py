@@ -1,8 +1,10 @@
 """One side of the training benchmark: ``python -m shopfloor.bench.training_side REQUEST.json`` in the trainers' environment.
 
 ``plain`` is our own trainer as the loop runs it; ``trl`` is the script a user of trl writes after its documentation, with
-its own tokenising, order and checkpointing; ``loss`` is the judge of both. Forward, backward and optimiser are told apart by
-PyTorch's own hooks, the same on both sides.
+its own tokenising, batches and checkpointing; ``loss`` is the judge of both. So that the losses can be compared, both begin
+with the same weights, read the same rows at each step, and follow the same learning rate: transformers would spend the first
+step of a short warm-up at a rate of nothing. Forward, backward and optimiser are told apart by PyTorch's own hooks, the same
+on both sides.
 """
 
 import contextlib
@@ -11,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ import psutil
 from pydantic import BaseModel
 
 from shopfloor.finetune.lora import worker
-from shopfloor.finetune.lora.batches import tokenise
+from shopfloor.finetune.lora.batches import order, tokenise
 from shopfloor.finetune.lora.environment import TrainingFailedError
 from shopfloor.finetune.lora.job import SAID, Finished, TrainJob, read_examples
 from shopfloor.local_models.hf_files import library
@@ -50,6 +52,22 @@ class Side(BaseModel):
     peak_mb: float = 0.0
     steps: int = 0
     loss: float = 0.0
+
+
+class _InOrder:
+    """A sampler: the rows of one epoch after the other as our trainer reads them."""
+
+    def __init__(self, batches: Sequence[Sequence[int]], rows: int) -> None:
+        self._numbers = [number for batch in batches for number in batch]
+        self._rows, self._begun = rows, 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[int]:
+        start = self._begun * self._rows % len(self._numbers)
+        self._begun += 1
+        return iter(self._numbers[start : start + self._rows])
 
 
 class _Watch:
@@ -151,8 +169,6 @@ def _trl(request: SideRequest) -> Side:
         per_device_train_batch_size=recipe.batch,
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=recipe.warmup,
         max_length=recipe.max_tokens,
         bf16=recipe.precision == "bfloat16",
         use_cpu=not torch.cuda.is_available(),
@@ -170,6 +186,7 @@ def _trl(request: SideRequest) -> Side:
         processing_class=tokenizer,
         peft_config=adapter,
     )
+    _alike(trainer, job, tokenizer)
     ready = time.perf_counter()
     trainer.train()
     trained = time.perf_counter()
@@ -185,6 +202,30 @@ def _trl(request: SideRequest) -> Side:
         saving=time.perf_counter() - trained,
         steps=int(trainer.state.global_step),
     )
+
+
+def _alike(trainer: Any, job: TrainJob, tokenizer: Any) -> None:
+    """Let trl read the rows in our order, at our learning rate."""
+    recipe = job.recipe
+    rows = tokenise(
+        read_examples(job.examples),
+        lambda text: list(tokenizer(text, add_special_tokens=False)["input_ids"]),
+        recipe.max_tokens,
+    ).rows
+    batches = order(rows, recipe.batch, recipe.epochs, recipe.seed)
+    sampler = _InOrder(batches, len(rows))
+
+    def sampled(dataset: object = None) -> _InOrder:
+        return sampler
+
+    def scheduled(num_training_steps: int, optimizer: Any = None) -> Any:
+        def rate(step: int) -> float:
+            return worker.schedule(min(step, num_training_steps - 1), num_training_steps, recipe.warmup)
+
+        trainer.lr_scheduler = library("torch.optim.lr_scheduler").LambdaLR(optimizer or trainer.optimizer, rate)
+        return trainer.lr_scheduler
+
+    trainer._get_train_sampler, trainer.create_scheduler = sampled, scheduled
 
 
 def _withheld(request: SideRequest) -> float:

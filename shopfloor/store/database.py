@@ -8,6 +8,7 @@ whatever is written meanwhile. Nothing here runs on the event loop.
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
@@ -19,6 +20,8 @@ from opentelemetry import trace
 from shopfloor.errors import StoreError
 
 T = TypeVar("T")
+
+BUSY_S = 5.0
 
 
 def connect(
@@ -39,7 +42,7 @@ def connect(
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA busy_timeout = 5000")
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
     except (sqlite3.Error, OSError) as error:
@@ -47,6 +50,20 @@ def connect(
             f"The database {path.name} can't be opened ({error}); check the path, or restore a copy."
         ) from error
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn WAL on; where several open a new file at once, SQLite does not wait by itself here."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class Database:

@@ -43,6 +43,7 @@ _WHERE = re.compile(r"\b(address|where|located|location|directions|get there|fin
 _WHICH_STORE = re.compile(r"\b(which|what|who)\b(?! (?:size|colou?r))")
 _HOW_MANY = re.compile(r"\b(how (many|much)|number|quantity|total|count|units)\b")
 _NEAR = re.compile(r"\b(near|nearest|closest|nearby)\b")
+_OTHER_STORE = re.compile(r"\bother (?:stores?|shops?|branch(?:es)?)\b")
 _SHOP_SINGLE = re.compile(r"\b(shop|store|branch)\b")
 _COUNT = re.compile(r"\b(?P<n>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|twelve|a dozen)(?= |$)")
 
@@ -72,6 +73,8 @@ def plan_of_act(
             return _plan("supervisor", sure, "closes the matter", reply="thanks" if kind == OUT_OF_SCOPE else kind)
         case "service":
             kind = replies.kind(text)
+            if kind == OUT_OF_SCOPE and reading.of("ask") > _ASKS_IN_A_WORD and cues.has_pronoun(cues.normal(text)):
+                return _ask("ask", sure, text, memory, lexicon)
             if kind == OUT_OF_SCOPE and (
                 cues.asks_range(text) or lexicon.names_product(text) or info.route != "supervisor"
             ):
@@ -171,6 +174,8 @@ def stock_question(text: str, place: str | None, lexicon: Lexicon) -> str:
 def plainly(text: str, place: str | None, size: str | None, lexicon: Lexicon) -> str:
     """A shopper's stock question about the product in focus, reworded only where its words would be read otherwise."""
     lowered = cues.normal(text)
+    if _OTHER_STORE.search(lowered):
+        return "Which other stores have it in stock?"
     if _NEAR.search(lowered) or (_HOW_MANY.search(lowered) and _SHOP_SINGLE.search(lowered)):
         return stock_question(text, place, lexicon)
     if size is not None and size.isdecimal():

@@ -21,6 +21,9 @@ _WANTED = re.compile(
     rf"{_LEAD}(?:(?:i|we)(?:'d|'ll)? (?:actually )?(?:need|want|take|would need)|make it|enough for|at least) "
     rf"(?P<number>\d{{1,3}}|two|three|four|five|six|seven|eight|nine|ten|twelve|a dozen)(?: of (?:them|it|those))?{_TAIL}"
 )
+_SAME_TERMS = re.compile(
+    r"\b(?:on|for|with|under|to) the same (?:terms|conditions?|criteria|rules|trip|journey|occasion|event|person|budget|price|reason|purpose|use|party|holiday|weather)\b"
+)
 _MATTER = frozenset({"order_status"})
 _RETURNS = frozenset({"taking_back", "returns"})
 _RETURN_WORDS = re.compile(
@@ -157,11 +160,27 @@ def one_thing(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan
     )
 
 
+def on_same_terms(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -> Plan | None:
+    """Shoes on the same terms; socks for the same trip."""
+    match = _SAME_TERMS.search(lowered)
+    if match is None or memory.parsed is None or not cues.is_short(text) or lexicon.place_in(text) is not None:
+        return None
+    thing = cues.normal(lowered.replace(match[0], " "))
+    if not lexicon.names_product(thing):
+        return None
+    task = recommend_task(", ".join(part for part in (thing, carried(memory)) if part))
+    return rule_plan("recommendation", "another thing on the same terms", recommend=task)
+
+
 def carried(memory: Memory) -> str:
     """What the wishes so far came to, but for the thing itself, as words of a wish: running, for women, under 40."""
     parsed = memory.parsed or {}
     values = [pair[1] for pair in cast("list[list[str]]", parsed.get("attributes") or [])]
     said = [value for value in (*values, parsed.get("occasion")) if isinstance(value, str)]
+    pairs = cast("list[list[str]]", parsed.get("not_attributes") or [])
+    said += [
+        f"no {value}" for value in (*(pair[1] for pair in pairs), *cast("list[str]", parsed.get("not_colours") or []))
+    ]
     gender, age, most = parsed.get("gender"), parsed.get("age"), parsed.get("price_max")
     if isinstance(gender, str):
         said.append(f"for {gender}")

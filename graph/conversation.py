@@ -23,6 +23,7 @@ from shopfloor.graph.continuations import (
     in_colour,
     narrowed,
     number_alone,
+    on_same_terms,
     one_thing,
     online,
     same_matter,
@@ -221,13 +222,14 @@ def _stock_of_focus(text: str, lowered: str, memory: Memory, lexicon: Lexicon) -
     if lexicon.has_colour(lowered) and place is None:
         return None
     alone = len(cues.words(text)) <= 5 and not _names_something(lowered, place, size)
-    bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3 or alone)
+    begins = place is not None and cues.begins_with_place(text, place)
+    bare_place = place is not None and (about is not None or len(cues.words(text)) <= 3 or alone or begins)
     bare_size = size is not None and (in_what is not None or about is not None or len(cues.words(text)) <= 4)
     pronoun_stock = cues.has_pronoun(lowered) and (cues.asks_stock(lowered) or place is not None or size is not None)
     nothing_else = cues.asks_stock(lowered) and not _names_something(lowered, place, size)
     if not (bare_place or bare_size or pronoun_stock or nothing_else):
         return _details_of_focus(lowered, memory)
-    if bare_place and memory.last_route == "recommendation" and cues.refines(lowered):
+    if bare_place and not begins and memory.last_route == "recommendation" and cues.refines(lowered):
         return None
     if place is not None and cues.asks_price(lowered):
         return price_and_stock(memory.focus_sku, place, size)
@@ -376,6 +378,7 @@ _RULES = (
     narrowed,
     same_of_another,
     for_others,
+    on_same_terms,
     one_more,
     one_thing,
     superlative,

@@ -5,8 +5,8 @@ import re
 MAX_FOLLOW_UP_WORDS = 12
 
 _STOCK = re.compile(
-    r"\b((any|which|what) other (store|shop|branch)\w*|which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
-    r"|^where (is|are) (it|they|that|those|this|that one)( then| now| please)?$|near(est|by)? (store|shop|branch|me|one)|how many|units?|left in|are left|is left|pick (it|them|one) up|reserve|online"
+    r"\b(other (store|shop|branch)\w*|which of (your|the) (stores|shops|branches)|(stores|shops|branches|cities|towns) (carry|have|stock|sell|with)|in[- ]stock|stock(ed|s)?|availab\w+|sold out|run out|any (left|store|shop|branch)|(which|what) (store|shop|branch)\w*"
+    r"|^where (is|are) (it|they|that|those|this|that one)( then| now| please)?$|near(est|by)? (store|shop|branch|me|one)|how many|units?(?! (?:price|cost|weight|size))|left in|are left|is left|pick (it|them|one) up|reserve|online"
     r"|which (one|of (the|them|those|these)( two| three)?) (has|have|stocks?|carr(y|ies)|sells?) (it|them|one|any)\b|where (can|could|do) i (get|buy|find|see|try)|(have|got|carry|sell) (it|this|that|them|these|those|one|any)\b|(?<!how long does )\bkeep (it|this|that|them|these|those|one|any)\b(?! (hot|cold|warm|cool|dry|fresh|clean|safe))"
     r"|(if|whether) [\w-]+ (is|are) (in|at)|(is|are|was) (it|this|that|they|these|those|everything|all of it|the \w+( \w+)?( one)?) (in|at|near|there|also in|still)\b)"
 )
@@ -140,6 +140,10 @@ _PLACE_IN_LIST = re.compile(
     r"|\b(?:the|your|that) (?:first|second|third|fourth|fifth|last|1st|2nd|3rd)\b(?= (?:in|at|near|is|available)\b|\W*$)",
     re.IGNORECASE,
 )
+_DOUBTS = re.compile(
+    r"^.{0,40}?\b(?:you|u) (?:guys |people )?(?:probably |surely |also )*(?:do ?n[o']?t|won'?t|wouldn'?t) (?:even |also )?(?:have|sell|stock|carry) (?:any )?",
+    re.IGNORECASE,
+)
 _PACKS = re.compile(
     r"\b(?P<n>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|a dozen) (?:packs?|pairs?|pieces?|pcs|units?|boxes|sets)\b(?: of (?:it|them|those|these|that))?",
     re.IGNORECASE,
@@ -239,12 +243,28 @@ def without_self(text: str) -> str:
     return left if words(left) else text
 
 
+def without_doubt(text: str) -> str:
+    """A wish put as a doubt of the shop, as the question it is: you don't have umbrellas either."""
+    said, count = _DOUBTS.subn("do you have ", text, count=1)
+    return re.sub(r"[,\s]*\b(?:either|do you|i guess|i suppose|right)\b\W*$", "", said) if count else text
+
+
 def for_grown_ups(text: str) -> str:
     """A wish "for adults" or "not for kids" in the words that the recommendation agent reads: no kids."""
     if _GROWN_UP.search(text) is None or _CHILDREN.search(text) is not None:
         return text
     said = _GROWN_UP.sub(", no kids", text, count=1)
     return re.sub(r"^\W+", "", said)
+
+
+def begins_with_place(text: str, place: str) -> bool:
+    """Begins with the place that is asked about: in Tokyo too?"""
+    return (
+        re.match(
+            rf"(?:(?:and|or|also|ok|so)\b[, ]*)*(?:in|at) (?:the |your )?{re.escape(place)}\b", text, re.IGNORECASE
+        )
+        is not None
+    )
 
 
 def asks_range(text: str) -> bool:

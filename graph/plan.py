@@ -77,7 +77,7 @@ def recommend_task(
     call_id: str | None = None,
 ) -> RecommendTask:
     """A recommendation agent's task."""
-    said = cues.for_grown_ups(cues.without_self(text) if refine else text)
+    said = cues.for_grown_ups(cues.without_self(text) if refine else cues.without_doubt(text))
     return RecommendTask(text=said, count=count, city=city, refine=refine, explain=explain, like=like, call_id=call_id)
 
 

@@ -134,10 +134,26 @@ def test_a_question_about_stock_is_put_plainly() -> None:
         ("Berlin shop, how many?", "How many are in stock in Berlin?"),
         ("I'd need four", "Are four of it in stock?"),
         ("is it in Berlin", "is it in Berlin"),
+        ("and other shop which have?", "Which other stores have it in stock?"),
     ],
 )
 def test_a_stock_question_is_reworded_only_where_it_would_be_misread(text: str, question: str) -> None:
     assert [task["question"] for task in decide(text, STOCK, "inventory").inventory] == [question]
+
+
+def test_a_doubt_of_the_shop_is_a_question() -> None:
+    task = recommend_task("bet you don't have garden hoses either")
+    assert task["text"] == "do you have garden hoses"
+
+
+def test_another_thing_on_the_same_terms_keeps_them() -> None:
+    memory = replace(LISTED, parsed={"text": "pots", "not_attributes": [["material", "clay"]], "price_max": 40.0})
+    plan = decide("a hose on the same terms", memory)
+    assert plan.recommend is not None and plan.recommend["text"] == "a hose, no clay, under 40"
+
+
+def test_a_place_at_the_beginning_is_about_the_stock() -> None:
+    assert [task["city"] for task in decide("in Berlin too or is that too much to ask", LISTED).inventory] == ["Berlin"]
 
 
 def test_a_statement_is_no_question_and_an_insisting_one_is() -> None:

@@ -33,8 +33,14 @@ _SPOKEN = re.compile(
 )
 
 
+_YEARS_OLD = re.compile(
+    rf"\b(?P<w>{'|'.join(word for word, n in NUMBER_WORDS.items() if 0 < n < _CHILD)})(?=[ -](?:years?|months?)[ -]olds?\b)"
+)
+
+
 def read_age(text: str) -> tuple[float | None, str]:
     """The age of whom it is for, in years, and the text without it ("my daughter, 5 years" → 5.0)."""
+    text = _YEARS_OLD.sub(lambda m: str(NUMBER_WORDS[m["w"]]), text)
     text = _SPOKEN.sub(lambda m: f"{m['verb']} {NUMBER_WORDS[m['w']]}", text)
     for match in _AGE.finditer(text):
         bare = match["b"] is not None and "old" not in match.group() and "y/o" not in match.group()

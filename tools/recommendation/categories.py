@@ -5,9 +5,14 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from shopfloor.tools.recommendation.compounds import phrase_beside, side_by_side
+from shopfloor.tools.recommendation.kind_rows import attribute_postings
 from shopfloor.tools.recommendation.language import EMPTY_WORDS, GENDERS, OCCASIONS
+from shopfloor.tools.recommendation.query import ParsedRequest
 from shopfloor.tools.recommendation.snapshot import Snapshot
+from shopfloor.tools.recommendation.text import Token
+from shopfloor.tools.recommendation.vocabulary import Entry
 
+_WRITTEN = frozenset({"author", "isbn"})  # columns of books
 HEAD_SHARE = 0.3  # a word that ends this share of the names it is in is the thing, not its description
 
 
@@ -84,3 +89,33 @@ def unlike_categories(words: Sequence[str], categories: Sequence[str], snapshot:
     rows = phrase_beside(words[-2], words[-1], snapshot)
     own = snapshot.mask(snapshot.categories[name] for name in categories)
     return (words[-2], words[-1]) if rows and not own[np.asarray(rows, dtype=np.int64)].any() else ()
+
+
+def suits(categories: Sequence[str], head: Sequence[str], parsed: ParsedRequest, snapshot: Snapshot) -> bool:
+    """Whether categories are meant: not where "food" is only known of dogs and cats, and what is wanted is for fish."""
+    stems = [snapshot.category_stems[name] for name in categories]
+    people = {word for words in stems for word in words[:-1]} & set(GENDERS)
+    if (
+        tuple(head) == ("book",)
+        and people
+        and parsed.gender is None
+        and _WRITTEN & {key for key, _ in snapshot.attributes}
+    ):
+        return False  # all that such a shop sells are books, not those for children alone
+    telling = {key for key, value in snapshot.attributes if value in snapshot.qualifiers}
+    wanted = [pair for pair in parsed.attributes if pair[0] in telling]
+    if len(stems) < 2 or not wanted or min(map(len, stems)) < 2:
+        return True
+    rows = snapshot.mask(snapshot.categories[name] for name in categories)
+    for key, value in wanted:
+        rows &= snapshot.mask(attribute_postings(snapshot, key, value))
+    return bool(rows.any())
+
+
+def begins_a_thing(entry: Entry, tokens: Sequence[Token], after: int, snapshot: Snapshot) -> bool:
+    """Whether the word of an attribute stands in names before the thing, and not as that: wood screws are of steel."""
+    if entry.kind != "attribute" or len(entry.phrase) != 1 or after >= len(tokens):
+        return False
+    rows = phrase_beside(entry.phrase[-1], tokens[after].stem, snapshot)
+    own = snapshot.mask(attribute_postings(snapshot, entry.key, entry.value))
+    return bool(rows) and not own[np.asarray(rows, dtype=np.int64)].any()

@@ -55,14 +55,7 @@ def _sold(word: str, snapshot: Snapshot) -> bool:
 
 def _parted(token: Token, snapshot: Snapshot) -> list[Token]:
     word = token.stem
-    if (
-        word in snapshot.stems
-        or word in EMPTY_WORDS
-        or word in SAME
-        or word in KINDS
-        or len(word) < 2 * MIN_PART
-        or not word.isalpha()
-    ):
+    if word in snapshot.stems or word in EMPTY_WORDS or word in SAME or len(word) < 2 * MIN_PART or not word.isalpha():
         return [token]
     for cut in range(MIN_PART, len(word) - MIN_PART + 1):
         one, two = word[:cut], word[cut:]

@@ -299,8 +299,8 @@ def read_description(
         ]
         if intro == "for" and any({tokens[i].stem, tokens[i].word} & set(GENDERS) for i in part):
             continue
-        if intro == "for":
-            words = [w for w in words if w in snapshot.text_stems and w not in OCCASIONS and w not in COMMON_WORDS]
+        if intro == "for" and not _is_told_of(words, snapshot):
+            continue
         if (
             (intro in _TELLING or intro == "for")
             and len(words) <= _LONGEST_TELLING
@@ -309,6 +309,12 @@ def read_description(
             described.extend(w for w in words if w not in ACTIVITIES and w not in UNITS and w.isalpha())
     kept = tuple(word for word in dict.fromkeys(described) if word not in before and word not in named)
     return tuple(before), kept
+
+
+def _is_told_of(words: Sequence[str], snapshot: Snapshot) -> bool:
+    """Whether what a thing is "for" is something that texts of the shop speak of: paint for walls, no two week trek."""
+    general = OCCASIONS | COMMON_WORDS | ACTIVITIES.keys() | NUMBER_WORDS.keys()
+    return len(words) == 1 and words[0] in snapshot.text_stems and words[0] not in general
 
 
 def _before_thing(word: str, head: str, snapshot: Snapshot) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ _OF_LABELS: Mapping[str, tuple[str, float]] = MappingProxyType({
 _LABEL = re.compile(
     rf"(?P<n>{_NUMBER})\s?-?(?P<u>{'|'.join(map(re.escape, sorted(_OF_LABELS, key=len, reverse=True)))})"
 )
+_NOMINAL = frozenset({"inch", "inches", '"'})
 _NEAR, _EXACT = 0.15, 0.03
 
 
@@ -111,6 +112,8 @@ def _bounded(kind: str, value: float, match: re.Match[str]) -> Measure:
         return Measure(kind, value, None)
     if match["most"] or match["less"]:
         return Measure(kind, None, value)
+    if match["u"] in _NOMINAL and not match["about"] and "." not in match["n"]:
+        return Measure(kind, value * (1 - _EXACT), value + 0.9 * _UNITS[match["u"]][1])  # a 15 inch screen has 15.6
     slack = _NEAR if match["about"] else _EXACT
     return Measure(kind, value * (1 - slack), value * (1 + slack))
 

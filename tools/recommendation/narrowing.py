@@ -33,6 +33,7 @@ _CHILD_WORDS = ("child", "kid", "boy", "girl", "baby", "toddler", "junior")
 _CHILD_AGE = 16
 ENOUGH = 0.5
 _LONG_ENOUGH = 4  # letters of a word that is said back; "non-" is none
+_TELLING_DIGITS = 3  # of a number that tells products apart: a power bank of 20000
 _QUOTED = 3  # unknown words that are said back
 READ = 5_000  # rows whose names are read one by one
 _JOINS = re.compile(r"&|/|,|\band\b")
@@ -86,7 +87,8 @@ def unsaid(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> tuple[str, 
     words = [word for word in dict.fromkeys((*parsed.modifiers, *parsed.terms)) if _QUALITY.search(word)]
     if len(parsed.head) == 1 and parsed.modifiers and side_by_side(parsed.modifiers[0], parsed.head[0], snapshot):
         words.append(parsed.modifiers[0])
-    words += [word for word in parsed.modifiers[:1] if _is_strange(word, snapshot)]
+    if len(parsed.categories) > 1 and len({snapshot.category_stems[name][-1:] for name in parsed.categories}) == 1:
+        words += [word for word in parsed.modifiers[:1] if _is_strange(word, snapshot)]  # "parrot" food
     return tuple(
         word
         for word in dict.fromkeys(words)
@@ -115,7 +117,8 @@ def _with_words(mask: Mask, parsed: ParsedRequest, snapshot: Snapshot) -> Mask:
             if (rows & mask).any():
                 hits += rows
                 break
-    for word in parsed.described:
+    numbers = (term for term in parsed.terms if term.isdigit() and len(term) >= _TELLING_DIGITS)
+    for word in (*parsed.described, *numbers):
         for rows in (name_rows(word, snapshot), value_rows(word, snapshot), text_rows(word, snapshot)):
             if (rows & mask).any():
                 hits += DESCRIBED * rows

@@ -7,17 +7,18 @@ by :mod:`shopfloor.tools.recommendation.refinement`, which calls this first.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from shopfloor.tools.recommendation.ages import read_age
 from shopfloor.tools.recommendation.amounts import in_figures
-from shopfloor.tools.recommendation.categories import implied_qualifiers, told_apart
-from shopfloor.tools.recommendation.compounds import as_the_shop_writes, phrase_beside
+from shopfloor.tools.recommendation.categories import begins_a_thing, implied_qualifiers, suits, told_apart
+from shopfloor.tools.recommendation.compounds import as_the_shop_writes
 from shopfloor.tools.recommendation.degrees import read_superlative, without_superlatives
 from shopfloor.tools.recommendation.denials import denied_tokens
 from shopfloor.tools.recommendation.extents import count_of, room_for, tells_room, with_degree
-from shopfloor.tools.recommendation.kind_rows import attribute_postings, kind_rows
+from shopfloor.tools.recommendation.kind_rows import kind_rows
 from shopfloor.tools.recommendation.kinds import Kind, find_kind, is_sold, read_description, together
 from shopfloor.tools.recommendation.language import (
     COMMON_WORDS,
@@ -53,6 +54,12 @@ _LOOK_FOR = re.compile(
 _WOULD_LIKE = re.compile(
     r"\b(?:i|we)(?:['’]?d|\s+would)(?:\s+(?:really|also|very much))?\s+(?:like|love|fancy)\b(?!\s+to\s+(?:know|ask))",
     re.IGNORECASE,
+)
+_SCI_FI = re.compile(r"\bsci[- ]?fi\b")
+# What is worn there: "something warm for my neck".
+_FOR_BODY = MappingProxyType({"neck": "scarf", "hands": "gloves", "head": "hat", "feet": "socks"})
+_BODY = re.compile(
+    r"\b((?:something|anything)\b[^,.;]*?) for (?:(?:my|his|her|their|your|the|cold) ){1,2}(neck|hands|head|feet)\b"
 )
 _BY_BIKE = re.compile(
     r"\b(i|we|he|she|who|to|by|while|when|for my|on my|on the|on a) (?:bike|cycle)\b(?! (?:helmet|light|bag|lock|shop))"
@@ -116,6 +123,8 @@ def parse(text: str, snapshot: Snapshot, vocabulary: Vocabulary) -> ParsedReques
     )
     lowered = in_plain_words(_blanked(_GREETING, lowered))
     lowered = _FREE.sub(lambda m: _freed(m, snapshot), lowered)
+    lowered = _SCI_FI.sub("science fiction", lowered)
+    lowered = _BODY.sub(lambda m: f"{m[1]} {_FOR_BODY[m[2]]}", lowered)
     lowered = _BY_BIKE.sub(r"\1 cycling", lowered)
     lowered = _LOOK_FOR.sub(lambda m: m.group()[:-4] + "    ", lowered)
     lowered = _ASKS_WHICH.sub(lambda m: m["before"] + " show ", lowered)
@@ -188,21 +197,12 @@ def _read_entries(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) 
             continue
         span = range(index, index + len(entry.phrase))
         denied = span[-1] in reading.denied or span[0] in reading.denied
-        if not denied and _begins_a_thing(entry, reading.tokens, span.stop, snapshot):
+        if not denied and begins_a_thing(entry, reading.tokens, span.stop, snapshot):
             index = span.stop
             continue
         reading.fields = _with_entry(reading.fields, entry, denied)
         reading.used.update(span)
         index = span.stop
-
-
-def _begins_a_thing(entry: Entry, tokens: Sequence[Token], after: int, snapshot: Snapshot) -> bool:
-    """Whether the word of an attribute stands in names before the thing, and not as that: wood screws are of steel."""
-    if entry.kind != "attribute" or len(entry.phrase) != 1 or after >= len(tokens):
-        return False
-    rows = phrase_beside(entry.phrase[-1], tokens[after].stem, snapshot)
-    own = snapshot.mask(attribute_postings(snapshot, entry.key, entry.value))
-    return bool(rows) and not own[np.asarray(rows, dtype=np.int64)].any()
 
 
 def _with_entry(parsed: ParsedRequest, entry: Entry, denied: bool) -> ParsedRequest:
@@ -281,7 +281,8 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
     kind = _asked_kind(reading, sorted({*free, *people}), snapshot, vocabulary)
     said = {token.stem for index, token in enumerate(reading.tokens) if index not in reading.denied}
     said |= implied_qualifiers(reading.fields.attributes, snapshot)
-    kind = _of_attributes(replace(kind, categories=told_apart(kind.categories, said, snapshot)), reading, snapshot)
+    kind = replace(kind, categories=told_apart(kind.categories, said, snapshot))
+    kind = kind if suits(kind.categories, kind.head, reading.fields, snapshot) else Kind()
     reading.fields = replace(reading.fields, categories=kind.categories, head=kind.head)
     terms = [reading.tokens[i].stem for i in free if not _is_noise(reading.tokens[i], snapshot)]
     told = [token for index, token in enumerate(reading.tokens) if index not in reading.denied]
@@ -293,19 +294,6 @@ def _read_kind(reading: Reading, snapshot: Snapshot, vocabulary: Vocabulary) -> 
     modifiers, described = read_description(reading.tokens, set(free), reading.text, kind, snapshot)
     reading.fields = replace(reading.fields, terms=tuple(dict.fromkeys(terms)), occasion=occasion,
                              modifiers=modifiers, described=described)  # fmt: skip
-
-
-def _of_attributes(kind: Kind, reading: Reading, snapshot: Snapshot) -> Kind:
-    """No kind where "food" is only known as "dog food" and "cat food", and it shall be for fish: what is for fish."""
-    stems = [snapshot.category_stems[name] for name in kind.categories]
-    telling = {key for key, value in snapshot.attributes if value in snapshot.qualifiers}
-    wanted = [pair for pair in reading.fields.attributes if pair[0] in telling]
-    if len(stems) < 2 or not wanted or min(map(len, stems)) < 2:
-        return kind
-    rows = snapshot.mask(snapshot.categories[name] for name in kind.categories)
-    for key, value in wanted:
-        rows &= snapshot.mask(attribute_postings(snapshot, key, value))
-    return kind if rows.any() else Kind()
 
 
 def _asked_kind(reading: Reading, free: Sequence[int], snapshot: Snapshot, vocabulary: Vocabulary) -> Kind:

@@ -15,6 +15,8 @@ _SAME = (
     ("viscose", "rayon"),
     ("wool", "woollen", "woolen", "woolly"),
     ("wood", "wooden"),
+    ("hardcover", "hardback"),
+    ("paperback", "softcover"),
     ("merino wool", "merino"),
     ("cashmere", "kashmir"),
     ("stainless steel", "inox"),

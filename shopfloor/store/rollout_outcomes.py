@@ -4,7 +4,7 @@ An outcome belongs to the side that decided the turn, and to the share that was 
 without a name, counts once for each: nobody outweighs the others, and outcomes do not hang together. Three are counted:
 
 - quality, 0 to 1: what was said of the first turn that the user said something of (stars, what was done with a product,
-  whether the route was corrected);
+  whether the route was corrected, unless the owner refused the correction);
 - failed, 0 or 1: whether the user's first turn failed;
 - slow, 0 or 1: whether it took longer than the budget.
 """
@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shopfloor.store.reviews import holds, latest_reviews
 from shopfloor.store.rollouts import Rollout
 from shopfloor.store.traces import Side
 
@@ -85,8 +86,9 @@ def _side(turns: list[tuple[str, float | None]], quality: list[float], budget_ms
 
 def _quality(connection: sqlite3.Connection, trial: Rollout) -> dict[str, list[float]]:
     judged: dict[str, _Judged] = {}
+    reviews = latest_reviews(connection)
     for row in connection.execute(
-        """SELECT feedback.trace_id, feedback.rating, feedback.action, feedback.correction, turns.user_id, turns.thread_id,
+        """SELECT feedback.feedback_id, feedback.trace_id, feedback.rating, feedback.action, feedback.correction, turns.user_id, turns.thread_id,
                   turns.route, rollout_turns.side
            FROM rollout_turns CROSS JOIN turns USING (trace_id) CROSS JOIN feedback USING (trace_id)
            WHERE rollout_turns.rollout_id = ? AND rollout_turns.stage = ?
@@ -98,7 +100,8 @@ def _quality(connection: sqlite3.Connection, trial: Rollout) -> dict[str, list[f
         done = [] if row["action"] is None else [ACTIONS[row["action"]]]
         if said := stars + done:
             one.scores.append(sum(said) / len(said))
-        right = _route_was_right(row["correction"], row["route"])
+        refused = holds(reviews.get(row["feedback_id"]), row["correction"]) == "refused"
+        right = None if refused else _route_was_right(row["correction"], row["route"])
         if right is not None:
             one.route = min(one.route if one.route is not None else 1.0, float(right))
     found: dict[str, dict[str, float]] = {"champion": {}, "challenger": {}}

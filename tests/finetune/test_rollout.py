@@ -23,6 +23,7 @@ from shopfloor.store.artefacts import Manifest, Registry
 from shopfloor.store.database import Database, connect
 from shopfloor.store.loop import Run, begin_run, end_run
 from shopfloor.store.migrations import open_state
+from shopfloor.store.reviews import add_review
 from shopfloor.store.rollouts import Rollout, begin, latest, running, take_back_by_hand
 from shopfloor.store.traces import now
 
@@ -214,6 +215,20 @@ async def test_a_corrected_route_counts_against_the_side_that_decided(
     trial_now, judgement = look_at(state, running(state)[0], settings)
     assert judgement.differences["quality"].treated == 0 and judgement.action == "take_back"
     assert trial_now.users == (40, 40)
+
+
+async def test_a_correction_that_the_owner_refused_counts_against_nobody(
+    settings: Settings, tmp_path: Path, state: sqlite3.Connection
+) -> None:
+    trial = await started(settings, tmp_path)
+    outcomes(state, trial, [5] * 40, [None] * 40)
+    wrong = json.dumps({"kind": "route", "route": "inventory"})
+    for number in range(40):
+        react(state, f"challenger-0-{number}", correction=wrong)
+    for row in state.execute("SELECT feedback_id FROM feedback WHERE correction IS NOT NULL").fetchall():
+        add_review(state, row["feedback_id"], "refused", wrong, "command")
+    _, judgement = look_at(state, running(state)[0], settings)
+    assert judgement.differences["quality"].n_treated == 0 and judgement.action == "wait"
 
 
 async def test_one_user_counts_once(settings: Settings, tmp_path: Path, state: sqlite3.Connection) -> None:

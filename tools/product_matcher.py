@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import combinations, islice
+from itertools import combinations, islice, pairwise
 from math import log
 from typing import Literal
 
@@ -69,6 +69,7 @@ class ProductMatcher:
         self._postings: dict[str, set[int]] = {}  # name, category, colour, gender, brand, attributes
         self._loose: dict[str, set[int]] = {}  # description
         self._by_phrase: dict[tuple[str, ...], list[int]] = {}
+        self._joined: dict[str, tuple[str, str]] = {}  # two neighbours of a name written as one word
         self._first: dict[str, int] = {}  # first word of a name -> most words in such a name
         self._ids: dict[str, str] = {}  # SKU or item id in lower case -> SKU
         for number, product in enumerate(self.products):
@@ -76,6 +77,7 @@ class ProductMatcher:
         self.shapes = frozenset(code_shape(sku) for sku in self.by_sku)
         self._common = max(1, len(self.products))
         self._spellings = Spellings(self._postings)
+        self._join_names()
         self._codes = sorted(self._ids)
         self.categories = Counter(product.category for product in self.products if product.category)
 
@@ -96,6 +98,16 @@ class ProductMatcher:
             self._postings.setdefault(word, set()).add(number)
         for word in set(stems(product.description)):
             self._loose.setdefault(word, set()).add(number)
+
+    def _join_names(self) -> None:
+        """Know two words of a name that stand side by side as one too: "tshirt", "raincoat"."""
+        for number, product in enumerate(self.products):
+            name = stems(product.name)
+            for first, second in pairwise(name):
+                joined = first + second
+                if joined.isalpha() and (joined in self._joined or joined not in self._postings):
+                    self._joined[joined] = (first, second)
+                    self._postings.setdefault(joined, set()).add(number)
 
     def knows(self, word: str) -> bool:
         """Whether the catalogue uses this (plain singular) word outside descriptions."""
@@ -152,7 +164,7 @@ class ProductMatcher:
                 continue
             if known != word:
                 corrected[word] = known
-            resolved.append(known)
+            resolved.extend(self._joined.get(known, (known,)))
         if not resolved:
             return ProductMatch("none", (), tuple(unknown))
         full = self._with_all(resolved)

@@ -40,7 +40,12 @@ SERVED = {"start_first_s", "start_second_s", "memory_rest_mb", "memory_8_chats_m
 
 
 def bench(folder: Path, models_path: Path, *options: str) -> dict[str, dict[str, float]]:
-    environment = {**os.environ, "SHOPFLOOR_MODELS": str(models_path), "SHOPFLOOR_DATA": str(folder)}
+    environment = {
+        **os.environ,
+        "SHOPFLOOR_MODELS": str(models_path),
+        "SHOPFLOOR_DATA": str(folder),
+        "SHOPFLOOR_MODEL_TIMEOUT_S": "120",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "shopfloor", "bench", "--requests", "4", "--json", *options],
         cwd=folder,

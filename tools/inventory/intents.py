@@ -50,7 +50,7 @@ REORDER_POINT = re.compile(
 )
 COVER = re.compile(
     r"\b(days? of (cover|stock|supply|inventory)|weeks? of (cover|stock|supply)|days? cover|stock cover|(how|however) (long|many (days|weeks|months))( \w+)* (last|left|cover|hold out|hold|keep us|be enough|suffice|survive|see us)|"
-    r"how long (will|does|do|would|until|till|before)|when (will|does|do|would|are|is|shall) .*((run|runs|running) (out|dry|short)|(sell|sells|selling) out|be (gone|empty|finished)|(are|is) .* gone))\b"
+    r"how long (will|does|do|would|until|till|before)|(last|lasts|hold|holds|be enough) (us )?(for )?how long|(how many|how many more|how much more) (days|weeks|months|time) (until|till|before|have we|do we have|are left|is left|remain)\b(?! (open|opening|clos))|when (will|does|do|would|are|is|shall) .*((run|runs|running) (out|dry|short)|(sell|sells|selling) out|be (gone|empty|finished)|(are|is) .* gone))\b"
 )
 SELL_OUT = re.compile(
     r"\b(at th(is|e current|e present|at|e same) (rate|pace|speed|tempo)|(will|going to|about to|likely to|expected to) (\w+ ){0,3}be (sold out|gone|out of stock|used up|empty|unavailable)|"

@@ -77,7 +77,9 @@ def read_mentions(text: str, names: ShopNames, gazetteer: Gazetteer) -> Mentions
     found += products.descriptions(named=bool(found), is_city=finder.is_great)
     found, more_places = _places_among(found, finder, reading)
     places = sorted([*places, *more_places], key=lambda mention: mention.start)
-    amounts = find_amounts(reading.words, [label is not None for label in reading.labels])
+    amounts = find_amounts(
+        reading.words, [label is not None or reading.hyphened(n) for n, label in enumerate(reading.labels)]
+    )
     return Mentions(
         text=text,
         masked=reading.masked(),

@@ -58,7 +58,10 @@ _BEFORE: tuple[tuple[str, Sense], ...] = (
         r"(at most|not (above|over|exceeding|beyond)|no more than|not more than|up to|maximum of|maximum|max|threshold( of| at| is)?|limit( of)?)$",
         "at_most",
     ),
-    (r"(more than|over|above|exceeding|greater than|in excess of)$", "more_than"),
+    (
+        r"(more than|(?<!hand )(?<!hands )(?<!send )(?<!bring )(?<!pass )(?<!give )(?<!carry )(?<!ship )over|above|exceeding|greater than|in excess of)$",
+        "more_than",
+    ),
     (r"(fewer than|less than|below|under|beneath|lower than|smaller than|short of|not even|within)$", "fewer_than"),
 )
 _AFTER: tuple[tuple[str, Sense], ...] = (

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shopfloor.tools.inventory.lexicon import NUMBER_WORDS
 from shopfloor.tools.matching import Token, plain, tokenise
 from shopfloor.tools.places import Place
 
@@ -91,6 +92,12 @@ class Reading:
         if piece.count("(") > piece.count(")") and self.text[last : last + 1] == ")":
             piece += ")"
         return piece
+
+    def hyphened(self, position: int) -> bool:
+        """Whether a hyphen joins this word to one that is no number: "three-season" counts nothing, "twenty-five" does."""
+        if position + 1 == len(self.words) or self.words[position + 1] in NUMBER_WORDS:
+            return False
+        return self.gap(position + 1) in {"-", "\u2010", "\u2011"} and self.words[position + 1].isalpha()
 
     def gap(self, position: int) -> str:
         """What stands between this word and the one before."""

@@ -73,7 +73,7 @@ class Saying:
 
 def test_a_prompt_is_short_whatever_the_message() -> None:
     long = prompt_of("a " * 900 + "END")
-    assert prompt_of("hello\n there").startswith("Customer: hello there\n") and prompt_of("x").endswith("Answer:")
+    assert prompt_of("hello\n there").splitlines()[1] == "Customer: hello there" and prompt_of("x").endswith("Answer:")
     assert len(long) < MAX_CHARS + 120 and "END" in long
     assert prompt_of("{text}") != prompt_of("x") and len(prompt_version()) == 16
 

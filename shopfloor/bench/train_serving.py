@@ -35,6 +35,7 @@ SAMPLES = 100
 EPOCHS = 4.0
 DRAWS = 1000
 HELLOS = ("", "hi, ", "hello, ", "good morning, ", "hey there, ", "excuse me, ", "dear shop, ", "quick one: ")
+MOODS = ("", "in a hurry: ", "first time here, ", "back again: ", "no rush, ")
 GOODBYES = ("", " thanks", " please", " thank you", " cheers", " many thanks", " if you can", " best regards")
 
 
@@ -65,7 +66,8 @@ class Texts:
     """Messages that no one sent before: greetings around the workload's."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        worded = [f"{hello}{text}{goodbye}" for text, hello, goodbye in product(texts, HELLOS, GOODBYES)]
+        around = product(texts, HELLOS, MOODS, GOODBYES)
+        worded = [f"{hello}{mood}{text}{goodbye}" for text, hello, mood, goodbye in around]
         random.Random(1).shuffle(worded)
         self._worded: Iterator[str] = iter(worded)
 

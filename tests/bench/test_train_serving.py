@@ -56,7 +56,7 @@ async def test_a_load_lasts_until_something_ends_and_counts_refusals() -> None:
 
 def test_no_message_is_sent_twice() -> None:
     texts = Texts(["a coat", "a hat"])
-    sent = [texts.take() for _ in range(2 * len(module.HELLOS) * len(module.GOODBYES))]
+    sent = [texts.take() for _ in range(2 * len(module.HELLOS) * len(module.MOODS) * len(module.GOODBYES))]
     assert len(set(sent)) == len(sent)
     with pytest.raises(ShopfloorError, match="ran out of messages"):
         texts.take()
